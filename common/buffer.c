@@ -1,0 +1,34 @@
+#include "buffer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int mr_buffer_reserve(mr_buffer_t *buffer, size_t more) {
+    if (buffer->capacity - buffer->size >= more)
+        return 0;
+    if (more > SIZE_MAX / 2 - buffer->size)
+        return -1;
+    size_t capacity = buffer->capacity ? buffer->capacity : 4096;
+    while (capacity < buffer->size + more)
+        capacity += capacity / 2;
+    char *data = realloc(buffer->data, capacity);
+    if (!data)
+        return -1;
+    buffer->data = data;
+    buffer->capacity = capacity;
+    return 0;
+}
+
+int mr_buffer_append(mr_buffer_t *buffer, const void *data, size_t size) {
+    if (mr_buffer_reserve(buffer, size))
+        return -1;
+    if (size)
+        memcpy(buffer->data + buffer->size, data, size);
+    buffer->size += size;
+    return 0;
+}
+
+void mr_buffer_free(mr_buffer_t *buffer) {
+    free(buffer->data);
+    *buffer = (mr_buffer_t){0};
+}

@@ -1,0 +1,69 @@
+#include "error.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static int set_text(mr_error_t *error, mr_status_t status, const char *format, va_list arguments) {
+    if (error && error->status == MR_STATUS_OK) {
+        error->status = status;
+        vsnprintf(error->text, sizeof error->text, format, arguments);
+    }
+    return -1;
+}
+
+int mr_error_set(mr_error_t *error, mr_status_t status, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    set_text(error, status, format, arguments);
+    va_end(arguments);
+    return -1;
+}
+
+int mr_error_memory(mr_error_t *error, const char *what) {
+    return mr_error_set(error, MR_STATUS_JOB, "out of memory while %s", what);
+}
+
+/* Length of the valid UTF-8 sequence at text, or 0. Overlong forms, surrogates and values past U+10FFFF are not valid
+ * (RFC 3629); C1 controls (U+0080..9F) are refused too: terminals obey them. */
+static size_t utf8_length(const unsigned char *text, size_t size) {
+    unsigned char first = text[0];
+    size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
+    if (first < 0xC2 || first > 0xF4 || size < length)
+        return 0;
+    for (size_t i = 1; i < length; i++)
+        if ((text[i] & 0xC0) != 0x80)
+            return 0;
+    unsigned char second = text[1];
+    if ((first == 0xC2 && second < 0xA0) || (first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) ||
+        (first == 0xF0 && second < 0x90) || (first == 0xF4 && second > 0x8F))
+        return 0;
+    return length;
+}
+
+int mr_print_escaped(FILE *stream, const char *text, size_t size) {
+    const unsigned char *bytes = (const unsigned char *) text;
+    for (size_t i = 0; i < size;) {
+        size_t length = bytes[i] >= 0x80 ? utf8_length(bytes + i, size - i) : bytes[i] >= 0x20 && bytes[i] != 0x7F;
+        if (length) {
+            fwrite(bytes + i, 1, length, stream);
+            i += length;
+        } else {
+            fprintf(stream, "\\x%02x", bytes[i++]);
+        }
+    }
+    return ferror(stream) ? -1 : 0;
+}
+
+void mr_error_print(const char *program, const mr_error_t *error) {
+    char line[4 * sizeof error->text + 128];
+    FILE *stream = fmemopen(line, sizeof line, "w");
+    if (!stream)
+        return;
+    fprintf(stream, "%s: error: ", program);
+    mr_print_escaped(stream, error->text, strlen(error->text));
+    fputc('\n', stream);
+    long size = ftell(stream);
+    fclose(stream);
+    if (size > 0 && write(STDERR_FILENO, line, (size_t) size) < 0)
+        return; /* stderr is gone: there is nobody left to tell */
+}

@@ -1,0 +1,75 @@
+/* sink.h - the external merge: holds the runs of partials, reduces them in the background, spills past its memory, and streams the
+ * final rows in key order.
+ *
+ * A run is staged when it arrives and belongs to (worker, partial); it counts only when that partial is committed,
+ * and is freed when it is dropped. Staged runs are never merged with committed ones. One thread calls these
+ * functions; the sink has `reducers` threads of its own that merge and spill. */
+#ifndef MR_SINK_H
+#define MR_SINK_H
+
+#include <stdbool.h>
+
+#include "buffer.h"
+#include "merge.h"
+
+typedef struct mr_sink mr_sink_t;
+
+typedef struct mr_sink_config {
+    size_t memory;       /* bytes the sink may hold in all, also while it merges */
+    const char *tmp_dir; /* where runs are spilled (unlinked files) */
+    uint32_t reducers;   /* threads */
+    const mr_op_t *ops;  /* borrowed */
+    uint32_t ncells;
+} mr_sink_config_t;
+
+mr_sink_t *mr_sink_new(const mr_sink_config_t *config, mr_error_t *error);
+void mr_sink_destroy(mr_sink_t **sink);
+
+/* Takes over a run that arrived; `release(hint)` frees it. A malformed run is an error and is released. */
+int mr_sink_stage(mr_sink_t *sink, uint32_t worker, uint64_t partial, const void *data, size_t size,
+                  void (*release)(void *hint), void *hint, mr_error_t *error);
+
+/* How many runs are staged for a partial. */
+size_t mr_sink_staged(const mr_sink_t *sink, uint32_t worker, uint64_t partial);
+
+/* The partial's staged runs now count. May start a background merge or spill. */
+int mr_sink_commit(mr_sink_t *sink, uint32_t worker, uint64_t partial, mr_error_t *error);
+
+/* Frees what is staged for one partial, or for all partials of a worker. */
+void mr_sink_drop(mr_sink_t *sink, uint32_t worker, uint64_t partial);
+void mr_sink_drop_worker(mr_sink_t *sink, uint32_t worker);
+
+/* Asks for room for a run of `bytes` that a worker offers. True: reserved (the next stage of up to so many bytes uses it up).
+ * False: not now; the sink is making room, mr_sink_fd becomes readable when it is worth asking again. A run is always
+ * granted in the end, also one larger than the memory. */
+bool mr_sink_reserve(mr_sink_t *sink, size_t bytes);
+/* Gives a reservation back (the worker it was made for is gone). */
+void mr_sink_unreserve(mr_sink_t *sink, size_t bytes);
+
+/* Becomes readable when room was made or a background thread failed. Call mr_sink_check then: it clears the fd and returns 0, or -1 and
+ * the background thread's error. */
+int mr_sink_fd(const mr_sink_t *sink);
+int mr_sink_check(mr_sink_t *sink, mr_error_t *error);
+
+/* What the final merge does with its rows. */
+typedef struct mr_sink_visitor {
+    void *context;
+    /* Appends what the row becomes to `buffer`. Called from several threads at once, each with a buffer of its own. -1: error */
+    int (*row)(void *context, const mr_row_t *row, mr_buffer_t *buffer, mr_error_t *error);
+    /* Takes the text of one key range. Called in key order, one call at a time. */
+    int (*write)(void *context, const mr_buffer_t *buffer, mr_error_t *error);
+} mr_sink_visitor_t;
+
+/* Waits for the background, then merges all committed runs by key ranges in parallel and hands the rows to `visitor` in key
+ * order. `rows` gets the number of distinct keys. The sink is empty afterwards. */
+int mr_sink_finish(mr_sink_t *sink, const mr_sink_visitor_t *visitor, uint64_t *rows, mr_error_t *error);
+
+typedef struct mr_sink_stats {
+    uint64_t runs;          /* committed so far */
+    uint64_t spilled_bytes; /* written to tmp_dir */
+    uint64_t merges;        /* in the background */
+    size_t peak_memory;     /* bytes of runs, indexes and merge buffers */
+} mr_sink_stats_t;
+mr_sink_stats_t mr_sink_stats(const mr_sink_t *sink);
+
+#endif
