@@ -1,8 +1,5 @@
 #include "error.h"
 
-#include <string.h>
-#include <unistd.h>
-
 static int set_text(mr_error_t *error, mr_status_t status, const char *format, va_list arguments) {
     if (error && error->status == MR_STATUS_OK) {
         error->status = status;
@@ -52,18 +49,4 @@ int mr_print_escaped(FILE *stream, const char *text, size_t size) {
         }
     }
     return ferror(stream) ? -1 : 0;
-}
-
-void mr_error_print(const char *program, const mr_error_t *error) {
-    char line[4 * sizeof error->text + 128];
-    FILE *stream = fmemopen(line, sizeof line, "w");
-    if (!stream)
-        return;
-    fprintf(stream, "%s: error: ", program);
-    mr_print_escaped(stream, error->text, strlen(error->text));
-    fputc('\n', stream);
-    long size = ftell(stream);
-    fclose(stream);
-    if (size > 0 && write(STDERR_FILENO, line, (size_t) size) < 0)
-        return; /* stderr is gone: there is nobody left to tell */
 }

@@ -43,7 +43,4 @@ int mr_error_memory(mr_error_t *error, const char *what);
  * drive the terminal. Returns 0, or -1 when the stream failed. */
 int mr_print_escaped(FILE *stream, const char *text, size_t size);
 
-/* "millrace: error: TEXT\n" on stderr, escaped, in one write. `program` is the name to begin with. */
-void mr_error_print(const char *program, const mr_error_t *error);
-
 #endif

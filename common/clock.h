@@ -1,0 +1,15 @@
+/* clock.h - monotonic time. */
+#ifndef MR_CLOCK_H
+#define MR_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+/* Milliseconds of a clock that only goes forward and no one sets. */
+static inline int64_t mr_clock_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+#endif

@@ -1,0 +1,158 @@
+/* wire.h - the messages of docs/protocol.md: one struct each, encoded to and decoded from a msgpack header frame.
+ *
+ * The lists below are the messages: they make the structs and the tables the codec walks. No sockets here.
+ * Decoding checks the whole frame against a budget before anything is allocated from a length in it. */
+#ifndef MR_WIRE_H
+#define MR_WIRE_H
+
+#include "buffer.h"
+#include "error.h"
+#include "input/reader.h"
+
+#define MR_PROTOCOL 1u
+#define MR_WIRE_MAX_HEADER ((size_t) 16 << 20)
+#define MR_WIRE_INLINE_RUN ((size_t) 64 << 10) /* a run of up to so many bytes needs no grant */
+
+typedef struct mr_bytes {
+    const char *data; /* borrowed */
+    size_t size;
+} mr_bytes_t;
+
+typedef struct mr_wire_attempt {
+    uint32_t task;
+    uint32_t attempt;
+} mr_wire_attempt_t;
+
+typedef struct mr_wire_option {
+    const char *name;
+    const char *value;
+} mr_wire_option_t;
+
+/* One task on its way to a worker: a payload, or segments of files. */
+typedef struct mr_spec {
+    uint32_t task;
+    uint32_t attempt;
+    uint32_t group;
+    mr_bytes_t payload;
+    mr_segment_t *segments;
+    size_t segment_count;
+} mr_spec_t;
+
+/* What one attempt read, as the partial that holds it says. */
+typedef struct mr_result {
+    uint32_t task;
+    uint32_t attempt;
+    uint64_t bytes;    /* of input */
+    uint64_t records;  /* lines, rejected ones among them */
+    uint64_t rejected; /* bad records */
+    uint64_t crlf;     /* lines that ended in CR LF */
+} mr_result_t;
+
+/* Fields: U32, U64, TEXT (const char *, NUL-terminated), or a list of one of the structs above: ATTEMPTS, OPTIONS, SPECS,
+ * RESULTS (a pointer NAME and a size_t NAME_count). BYTES is an mr_bytes_t. */
+#define MR_FIELDS_HELLO(F) F(U32, protocol) F(TEXT, version) F(TEXT, host) F(U32, pid) F(U32, threads)
+#define MR_FIELDS_HEARTBEAT(F) F(U64, epoch) F(U32, worker) F(U32, running) F(U64, bytes) F(U64, rss)
+#define MR_FIELDS_DONE(F) F(U64, epoch) F(U32, worker) F(ATTEMPTS, attempts)
+#define MR_FIELDS_FAILED(F)                                                                                            \
+    F(U64, epoch) F(U32, worker) F(U32, task) F(U32, attempt) F(U32, status) F(U32, retry) F(TEXT, text)
+#define MR_FIELDS_OFFER(F) F(U64, epoch) F(U32, worker) F(U64, size)
+#define MR_FIELDS_RETURNED(F) F(U64, epoch) F(U32, worker) F(ATTEMPTS, attempts)
+#define MR_FIELDS_BYE(F) F(U64, epoch) F(U32, worker) F(TEXT, reason)
+#define MR_FIELDS_WELCOME(F)                                                                                           \
+    F(U32, protocol)                                                                                                   \
+    F(TEXT, version) F(U64, epoch) F(U32, worker) F(TEXT, lane) F(TEXT, sink) F(U32, heartbeat_ms) F(U32, lease_ms)
+#define MR_FIELDS_REFUSED(F) F(U32, protocol) F(TEXT, version) F(TEXT, reason)
+#define MR_FIELDS_JOB(F)                                                                                               \
+    F(U64, epoch)                                                                                                      \
+    F(TEXT, name)                                                                                                      \
+    F(OPTIONS, options) F(BYTES, only) F(U32, only_set) F(U64, block_size) F(U64, table_memory) F(U64, max_record)     \
+        F(U32, flush_ms) F(U64, skip_bad) F(U32, eager)
+#define MR_FIELDS_FLUSH(F) F(U64, epoch) F(U64, sent)
+#define MR_FIELDS_GRANT(F) F(U64, epoch) F(U64, size)
+#define MR_FIELDS_COMMITTED(F) F(U64, epoch) F(U64, partial)
+#define MR_FIELDS_DISCARD(F) F(U64, epoch) F(U64, partial)
+#define MR_FIELDS_DRAIN(F) F(U64, epoch)
+#define MR_FIELDS_SHUTDOWN(F) F(TEXT, reason)
+#define MR_FIELDS_ALIVE(F) F(U64, epoch)
+#define MR_FIELDS_TASKS(F) F(U64, epoch) F(SPECS, specs)
+#define MR_FIELDS_RUN(F) F(U64, epoch) F(U32, worker) F(U64, partial)
+#define MR_FIELDS_PARTIAL(F) F(U64, epoch) F(U32, worker) F(U64, partial) F(U32, runs) F(RESULTS, results)
+
+/* X(NAME, member, number on the wire) */
+#define MR_MESSAGES(X)                                                                                                 \
+    X(HELLO, hello, 1)                                                                                                 \
+    X(HEARTBEAT, heartbeat, 2)                                                                                         \
+    X(DONE, done, 3)                                                                                                   \
+    X(FAILED, failed, 4)                                                                                               \
+    X(OFFER, offer, 5)                                                                                                 \
+    X(RETURNED, returned, 6)                                                                                           \
+    X(BYE, bye, 7)                                                                                                     \
+    X(WELCOME, welcome, 16)                                                                                            \
+    X(REFUSED, refused, 17)                                                                                            \
+    X(JOB, job, 18)                                                                                                    \
+    X(FLUSH, flush, 19)                                                                                                \
+    X(GRANT, grant, 20)                                                                                                \
+    X(COMMITTED, committed, 21)                                                                                        \
+    X(DISCARD, discard, 22)                                                                                            \
+    X(DRAIN, drain, 23)                                                                                                \
+    X(SHUTDOWN, shutdown, 24)                                                                                          \
+    X(ALIVE, alive, 25)                                                                                                \
+    X(TASKS, tasks, 32)                                                                                                \
+    X(RUN, run, 48)                                                                                                    \
+    X(PARTIAL, partial, 49)
+
+typedef enum mr_message_type {
+#define X(NAME, member, number) MR_##NAME = number,
+    MR_MESSAGES(X)
+#undef X
+} mr_message_type_t;
+
+#define MR_MEMBER_U32(name) uint32_t name;
+#define MR_MEMBER_U64(name) uint64_t name;
+#define MR_MEMBER_TEXT(name) const char *name;
+#define MR_MEMBER_BYTES(name) mr_bytes_t name;
+#define MR_MEMBER_LIST(type, name)                                                                                     \
+    type *name;                                                                                                        \
+    size_t name##_count;
+#define MR_MEMBER_ATTEMPTS(name) MR_MEMBER_LIST(mr_wire_attempt_t, name)
+#define MR_MEMBER_OPTIONS(name) MR_MEMBER_LIST(mr_wire_option_t, name)
+#define MR_MEMBER_SPECS(name) MR_MEMBER_LIST(mr_spec_t, name)
+#define MR_MEMBER_RESULTS(name) MR_MEMBER_LIST(mr_result_t, name)
+#define MR_MEMBER(kind, name) MR_MEMBER_##kind(name)
+
+#define X(NAME, member, number)                                                                                        \
+    typedef struct mr_##member##_message {                                                                             \
+        MR_FIELDS_##NAME(MR_MEMBER)                                                                                    \
+    } mr_##member##_message_t;
+MR_MESSAGES(X)
+#undef X
+
+/* A message of any type. What is encoded is borrowed from the caller; what was decoded is owned by `zone`. */
+typedef struct mr_message {
+    mr_message_type_t type;
+    union {
+#define X(NAME, member, number) mr_##member##_message_t member;
+        MR_MESSAGES(X)
+#undef X
+    };
+    void *zone; /* memory of a decoded message, freed by mr_message_clear; NULL in a message to encode */
+} mr_message_t;
+
+/* "HELLO" and so on; "?" for a number that is no message. */
+const char *mr_message_name(mr_message_type_t type);
+
+/* Appends the header frame's bytes to `out`. Returns 0, or -1 when memory is out. */
+int mr_message_encode(const mr_message_t *message, mr_buffer_t *out);
+
+/* Reads a header frame. Returns 0; or -1 with status REFUSED and the reason: not a message of ours. On success the
+ * caller ends with mr_message_clear. */
+int mr_message_decode(mr_message_t *message, const void *data, size_t size, mr_error_t *error);
+
+/* Frees a decoded message. Safe twice. */
+void mr_message_clear(mr_message_t *message);
+
+/* Checks without allocating that `data` is exactly one well-formed msgpack value of at most `depth` levels, no length in
+ * which goes past its end. Returns 0 or -1. */
+int mr_wire_check(const void *data, size_t size, unsigned depth);
+
+#endif
