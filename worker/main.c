@@ -1,3 +1,115 @@
-int main(void) {
+/* millrace-worker: computes the tasks of a coordinator. */
+#include <czmq.h>
+#include <getopt.h>
+#include <sys/prctl.h>
+
+#include "agent.h"
+#include "log.h"
+
+static const char help[] =
+    "Usage: millrace-worker --connect ENDPOINT [options]\n"
+    "\n"
+    "  millrace-worker --connect tcp://coordinator:5555\n"
+    "\n"
+    "Computes the tasks of the coordinator at ENDPOINT until that says the work is done.\n"
+    "SIGTERM makes it finish what it runs, hand in its results, give the rest back, and leave.\n"
+    "\n"
+    "  --connect ENDPOINT   the coordinator's control endpoint (tcp://HOST:PORT or ipc://PATH)\n"
+    "  --threads N, -j N    threads to compute with (default: the processors this process may use)\n"
+    "  --tmp DIR            where runs that outgrow memory are kept (default: $TMPDIR or /tmp)\n"
+    "  --parent PID         end at once when process PID, the parent, ends\n"
+    "  --log-level LEVEL    error, warning, info or debug (default: warning)\n"
+    "  --help, --version\n"
+    "\n"
+    "Exit status: 0 the work is done or drained, 2 usage, 6 refused (version), 7 the coordinator is silent.\n";
+
+typedef struct arguments {
+    mr_agent_config_t agent;
+    long parent;
+    int log_level;
+} arguments_t;
+
+static uint32_t usable_cpus(void) {
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) ? 1 : (uint32_t) CPU_COUNT(&set);
+}
+
+static int take_number(const char *name, const char *text, long low, long high, long *number, mr_error_t *error) {
+    char *end;
+    errno = 0;
+    *number = strtol(text, &end, 10);
+    if (errno || *end || end == text || *number < low || *number > high)
+        return mr_error_set(error, MR_STATUS_USAGE, "%s: '%s' is not a number from %ld to %ld", name, text, low, high);
     return 0;
+}
+
+static int take_option(arguments_t *arguments, int option, mr_error_t *error) {
+    long number = 0;
+    switch (option) {
+    case 'c':
+        arguments->agent.connect = optarg;
+        return 0;
+    case 'j':
+        if (take_number("--threads", optarg, 1, 1024, &number, error))
+            return -1;
+        arguments->agent.threads = (uint32_t) number;
+        return 0;
+    case 't':
+        arguments->agent.tmp_dir = optarg;
+        return 0;
+    case 'p':
+        return take_number("--parent", optarg, 1, INT_MAX, &arguments->parent, error);
+    case 'l':
+        arguments->log_level = mr_log_level_find(optarg);
+        return arguments->log_level < 0
+                   ? mr_error_set(error, MR_STATUS_USAGE, "--log-level: '%s' is none of error, warning, info, debug",
+                                  optarg)
+                   : 0;
+    default:
+        return mr_error_set(error, MR_STATUS_USAGE, "unknown option or missing value; see millrace-worker --help");
+    }
+}
+
+static int read_arguments(arguments_t *arguments, int argc, char **argv, mr_error_t *error) {
+    static const struct option options[] = {
+        {"connect", required_argument, NULL, 'c'}, {"threads", required_argument, NULL, 'j'},
+        {"tmp", required_argument, NULL, 't'},     {"parent", required_argument, NULL, 'p'},
+        {"help", no_argument, NULL, 'h'},          {"log-level", required_argument, NULL, 'l'},
+        {"version", no_argument, NULL, 'V'},       {NULL, 0, NULL, 0}};
+    for (int option; (option = getopt_long(argc, argv, "j:hV", options, NULL)) != -1;) {
+        if (option == 'h' || option == 'V') {
+            fputs(option == 'h' ? help : "millrace-worker " MILLRACE_VERSION "\n", stdout);
+            exit(fflush(stdout) ? MR_STATUS_STORAGE : 0);
+        }
+        if (take_option(arguments, option, error))
+            return -1;
+    }
+    if (optind < argc)
+        return mr_error_set(error, MR_STATUS_USAGE, "unexpected argument '%s'", argv[optind]);
+    if (!arguments->agent.connect)
+        return mr_error_set(error, MR_STATUS_USAGE, "--connect ENDPOINT is missing; see millrace-worker --help");
+    return 0;
+}
+
+/* The parent may have died before the kernel was asked to tell. */
+static void follow_parent(long parent) {
+    if (parent && (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != (pid_t) parent))
+        _exit(MR_STATUS_NO_WORKERS);
+}
+
+int main(int argc, char **argv) {
+    const char *tmp = getenv("TMPDIR");
+    arguments_t arguments = {.agent = {.threads = usable_cpus(), .tmp_dir = tmp && *tmp ? tmp : "/tmp"},
+                             .log_level = MR_LOG_WARNING};
+    mr_error_t error = {0};
+    zsys_handler_set(NULL); /* signals are the agent's */
+    mr_log_init("millrace-worker", MR_LOG_WARNING);
+    if (!read_arguments(&arguments, argc, argv, &error)) {
+        mr_log_init("millrace-worker", (mr_log_level_t) arguments.log_level);
+        follow_parent(arguments.parent);
+        mr_agent_run(&arguments.agent, &error);
+    }
+    if (error.status)
+        mr_log_error(&error);
+    return (int) error.status;
 }

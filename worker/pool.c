@@ -1,0 +1,188 @@
+#include "pool.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct lane {
+    struct mr_pool *pool;
+    mr_slot_t slot;
+    pthread_t thread;
+    bool open;    /* the slot has a partial to flush */
+    bool running; /* a task */
+} lane_t;
+
+struct mr_pool {
+    mr_workshop_t *shop;
+    pthread_mutex_t lock; /* over all below */
+    pthread_cond_t changed;
+    mr_queue_t queue;
+    uint64_t flush_at; /* flush when so many tasks have arrived; UINT64_MAX: not asked for */
+    bool draining;
+    bool stop;
+    size_t held_limit; /* begin no task while more bytes of partials wait to be committed */
+    uint32_t count;    /* threads started */
+    lane_t lanes[];
+};
+
+typedef enum step { STEP_RUN, STEP_FLUSH, STEP_STOP } step_t;
+
+static bool flush_due(const mr_pool_t *pool) {
+    return pool->shop->limits->eager || pool->draining || pool->flush_at == pool->queue.received;
+}
+
+/* Under the lock. False: wait. */
+static bool find_step(mr_pool_t *pool, lane_t *lane, mr_ticket_t *ticket, step_t *step) {
+    if (pool->stop) {
+        *step = STEP_STOP;
+        return true;
+    }
+    *step = STEP_RUN;
+    if (atomic_load(&pool->shop->held) <= pool->held_limit && mr_queue_take(&pool->queue, ticket)) {
+        lane->running = true;
+        return true;
+    }
+    *step = STEP_FLUSH;
+    return lane->open && !pool->queue.size && flush_due(pool);
+}
+
+static step_t next_step(mr_pool_t *pool, lane_t *lane, mr_ticket_t *ticket) {
+    step_t step;
+    pthread_mutex_lock(&pool->lock);
+    lane->open = lane->slot.partial != NULL;
+    lane->running = false;
+    while (!find_step(pool, lane, ticket, &step))
+        pthread_cond_wait(&pool->changed, &pool->lock);
+    pthread_mutex_unlock(&pool->lock);
+    return step;
+}
+
+static void *lane_main(void *argument) {
+    lane_t *lane = argument;
+    mr_ticket_t ticket;
+    for (;;) {
+        switch (next_step(lane->pool, lane, &ticket)) {
+        case STEP_RUN:
+            mr_slot_run(&lane->slot, ticket.spec);
+            mr_ticket_release(&ticket);
+            break;
+        case STEP_FLUSH:
+            mr_slot_flush(&lane->slot);
+            break;
+        case STEP_STOP:
+            return NULL;
+        }
+    }
+}
+
+static int start_lane(mr_pool_t *pool, mr_error_t *error) {
+    lane_t *lane = &pool->lanes[pool->count];
+    lane->pool = pool;
+    int failed = mr_slot_init(&lane->slot, pool->shop, error);
+    if (!failed && (failed = pthread_create(&lane->thread, NULL, lane_main, lane)))
+        mr_error_set(error, MR_STATUS_JOB, "cannot start a thread: %s", strerror(failed));
+    if (failed) {
+        mr_slot_close(&lane->slot);
+        return -1;
+    }
+    pool->count++;
+    return 0;
+}
+
+mr_pool_t *mr_pool_new(mr_workshop_t *shop, uint32_t threads, mr_error_t *error) {
+    mr_pool_t *pool = calloc(1, sizeof *pool + threads * sizeof *pool->lanes);
+    if (!pool) {
+        mr_error_memory(error, "starting threads");
+        return NULL;
+    }
+    pool->shop = shop;
+    pool->flush_at = UINT64_MAX;
+    pool->held_limit = 2 * (size_t) threads * shop->limits->table_memory;
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->changed, NULL);
+    for (uint32_t i = 0; i < threads; i++)
+        if (start_lane(pool, error)) {
+            mr_pool_destroy(&pool);
+            return NULL;
+        }
+    return pool;
+}
+
+static void wake(mr_pool_t *pool) {
+    pthread_cond_broadcast(&pool->changed);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void mr_pool_destroy(mr_pool_t **pool) {
+    mr_pool_t *self = *pool;
+    mr_ticket_t ticket;
+    if (!self)
+        return;
+    atomic_store(&self->shop->stop, true);
+    pthread_mutex_lock(&self->lock);
+    self->stop = true;
+    wake(self);
+    for (uint32_t i = 0; i < self->count; i++) {
+        pthread_join(self->lanes[i].thread, NULL);
+        mr_slot_close(&self->lanes[i].slot);
+    }
+    while (mr_queue_take(&self->queue, &ticket))
+        mr_ticket_release(&ticket);
+    pthread_cond_destroy(&self->changed);
+    pthread_mutex_destroy(&self->lock);
+    free(self);
+    *pool = NULL;
+}
+
+int mr_pool_give(mr_pool_t *pool, mr_message_t *tasks) {
+    pthread_mutex_lock(&pool->lock);
+    int failed = mr_queue_put(&pool->queue, tasks);
+    wake(pool);
+    return failed;
+}
+
+void mr_pool_flush(mr_pool_t *pool, uint64_t sent) {
+    pthread_mutex_lock(&pool->lock);
+    pool->flush_at = sent;
+    wake(pool);
+}
+
+void mr_pool_drain(mr_pool_t *pool, mr_attempts_t *returned) {
+    mr_ticket_t ticket;
+    pthread_mutex_lock(&pool->lock);
+    pool->draining = true;
+    while (mr_queue_take(&pool->queue, &ticket)) {
+        mr_attempts_add(returned, (mr_wire_attempt_t){ticket.spec->task, ticket.spec->attempt});
+        mr_ticket_release(&ticket);
+    }
+    wake(pool);
+}
+
+bool mr_pool_idle(mr_pool_t *pool) {
+    pthread_mutex_lock(&pool->lock);
+    bool idle = !pool->queue.size;
+    for (uint32_t i = 0; i < pool->count; i++)
+        idle = idle && !pool->lanes[i].running && !pool->lanes[i].open;
+    pthread_mutex_unlock(&pool->lock);
+    return idle;
+}
+
+void mr_pool_release(mr_pool_t *pool, size_t bytes) {
+    pthread_mutex_lock(&pool->lock);
+    atomic_fetch_sub(&pool->shop->held, bytes);
+    wake(pool);
+}
+
+mr_pool_progress_t mr_pool_progress(mr_pool_t *pool) {
+    mr_pool_progress_t progress = {0};
+    pthread_mutex_lock(&pool->lock);
+    for (uint32_t i = 0; i < pool->count; i++) {
+        if (!pool->lanes[i].running)
+            continue;
+        progress.running++;
+        progress.bytes += atomic_load_explicit(&pool->lanes[i].slot.bytes, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return progress;
+}

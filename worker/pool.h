@@ -1,0 +1,38 @@
+/* pool.h - the threads of a worker process: they take tasks from one queue, each into a slot of its own. */
+#ifndef MR_POOL_H
+#define MR_POOL_H
+
+#include "queue.h"
+#include "slot.h"
+
+typedef struct mr_pool mr_pool_t;
+
+/* Starts `threads` threads on the job of `shop` (borrowed until the pool is destroyed). */
+mr_pool_t *mr_pool_new(mr_workshop_t *shop, uint32_t threads, mr_error_t *error);
+
+/* Makes the threads give up what they run, and joins them. */
+void mr_pool_destroy(mr_pool_t **pool);
+
+/* Takes a TASKS message over. Returns 0, or -1 when memory is out. */
+int mr_pool_give(mr_pool_t *pool, mr_message_t *tasks);
+
+/* When `sent` tasks have arrived in all and none is left to begin, every slot flushes. */
+void mr_pool_flush(mr_pool_t *pool, uint64_t sent);
+
+/* Takes back what no thread has begun, and makes every slot flush when it is done with what it runs. */
+void mr_pool_drain(mr_pool_t *pool, mr_attempts_t *returned);
+
+/* Nothing is queued, running, or folded and not handed to the outbox. */
+bool mr_pool_idle(mr_pool_t *pool);
+
+/* A partial's `bytes` of memory are free again. */
+void mr_pool_release(mr_pool_t *pool, size_t bytes);
+
+/* Tasks running now, and the input bytes read of them so far. */
+typedef struct mr_pool_progress {
+    uint32_t running;
+    uint64_t bytes;
+} mr_pool_progress_t;
+mr_pool_progress_t mr_pool_progress(mr_pool_t *pool);
+
+#endif
