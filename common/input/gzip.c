@@ -26,7 +26,7 @@ struct mr_gzip {
 };
 
 mr_gzip_t *mr_gzip_new(void) {
-    return malloc(sizeof(mr_gzip_t));
+    return calloc(1, sizeof(mr_gzip_t));
 }
 
 void mr_gzip_destroy(mr_gzip_t **gzip) {
