@@ -1,0 +1,52 @@
+/* work.h - the tasks of one job, by number: what to send for each, how much input it covers, and which group it is of. */
+#ifndef MR_WORK_H
+#define MR_WORK_H
+
+#include "inputs.h"
+#include "millrace/job.h"
+#include "wire.h"
+
+typedef struct mr_planned {
+    uint32_t group;
+    uint32_t size;   /* bytes of payload */
+    uint64_t offset; /* in mr_plan_t.text */
+} mr_planned_t;
+
+/* What a job with arguments planned (job.h's mr_plan_add fills it). */
+struct mr_plan {
+    mr_planned_t *items; /* owned */
+    size_t count;
+    size_t capacity;
+    mr_buffer_t text;
+};
+
+typedef struct mr_work {
+    mr_inputs_t inputs; /* of a job over files */
+    mr_splits_t splits;
+    mr_plan_t plan; /* of a job with arguments */
+    bool planned;   /* which of the two */
+} mr_work_t;
+
+void mr_work_free(mr_work_t *work);
+
+uint32_t mr_work_tasks(const mr_work_t *work);
+
+/* Bytes of input in all: of files, or of payloads. */
+uint64_t mr_work_bytes(const mr_work_t *work);
+
+/* Bytes of input one task covers. */
+uint64_t mr_work_task_bytes(const mr_work_t *work, uint32_t task);
+
+uint32_t mr_work_group(const mr_work_t *work, uint32_t task);
+
+/* Groups there are; how many tasks each has goes to counts[groups], which the caller frees. NULL when memory is out. */
+uint32_t *mr_work_group_sizes(const mr_work_t *work, uint32_t *groups);
+
+/* "FILE:OFFSET" of the task's begin, for messages. */
+void mr_work_describe(const mr_work_t *work, uint32_t task, char *text, size_t size);
+
+/* Fills the spec of one attempt. Its segments are appended to `segments` (an array of mr_segment_t kept in a buffer), so the caller
+ * sets spec->segments when all are in; paths and payloads are borrowed from `work`. Returns 0, or -1 when memory is out. */
+int mr_work_spec(const mr_work_t *work, uint32_t task, uint32_t attempt, mr_spec_t *spec, mr_buffer_t *segments);
+
+#endif
