@@ -5,6 +5,7 @@
  * so the result does not depend on the order in which partials arrive.
  *
  * A job is one const mr_job_t at the foot of one C file. The engine calls, in this order:
+ *   variant     wherever the options are first known, to get the table to use
  *   configure   in the coordinator (to check the options, to print) and once in each worker process
  *   plan        in the coordinator, only for jobs that take arguments instead of input files
  *   map         in the workers, concurrently from several threads with the same const state
@@ -73,6 +74,7 @@ int mr_plan_add(mr_plan_t *plan, uint32_t group, const char *payload, size_t siz
 
 /* Job flags */
 #define MR_JOB_ARGUMENTS 1u /* takes arguments, not input files: plan is called, and results stream group by group */
+#define MR_JOB_HIDDEN 2u    /* not in the listing of `millrace jobs`: for benchmarks and tests */
 
 typedef struct mr_job {
     uint32_t abi;               /* MR_JOB_ABI */
@@ -104,6 +106,10 @@ typedef struct mr_job {
 
     /* Names of the value columns, tab-separated, for --format json and csv headers; NULL: "value". */
     const char *columns;
+
+    /* The table these options really mean, when they change the cells or flags: of the same name, used instead of this
+     * one for everything that follows. May be NULL: always this one. */
+    const struct mr_job *(*variant)(const mr_options_t *options);
 } mr_job_t;
 
 #define MR_PRINT_MAX 512u

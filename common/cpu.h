@@ -1,0 +1,18 @@
+/* cpu.h - which instructions a kernel may use here. */
+#ifndef MR_CPU_H
+#define MR_CPU_H
+
+#include <stdbool.h>
+
+typedef enum mr_simd { MR_SIMD_SCALAR, MR_SIMD_AVX2, MR_SIMD_AVX512, MR_SIMD_COUNT } mr_simd_t;
+
+/* "scalar", "avx2", "avx512" */
+const char *mr_simd_name(mr_simd_t simd);
+
+/* Whether this processor (and its system) has all the instructions that files named *_avx2.c, *_avx512.c are compiled for. */
+bool mr_simd_supported(mr_simd_t simd);
+
+/* The best supported one, or the one named by MILLRACE_SIMD if that is supported. */
+mr_simd_t mr_simd_choose(void);
+
+#endif
