@@ -1,8 +1,8 @@
 /* inputs.h - from what the user named to a checked list of files, and from files to tasks.
  *
  * All is checked before any task runs: what is missing, unreadable, a directory (without --recursive), not a regular file, a
- * 0-byte .gz or UTF-16 ends the run with status INPUT. `-` is spooled from stdin into the job's directory. Formats
- * are told by content. */
+ * 0-byte .gz or UTF-16 ends the run with status INPUT. `-` is spooled from stdin into the job's directory (a file that stdin is
+ * redirected from is read where it is). A name that does not exist and has wildcards is a pattern. Formats are told by content. */
 #ifndef MR_INPUTS_H
 #define MR_INPUTS_H
 
@@ -13,9 +13,10 @@
 #include "input/reader.h"
 
 typedef struct mr_input {
-    char *path;       /* owned; absolute */
-    char *name;       /* owned; as the user gave it (or found under a directory), for messages */
-    uint64_t size;    /* bytes */
+    char *path; /* owned; absolute */
+    const char
+        *name;     /* as the user gave it (or found under a directory), for messages; the end of path, or a constant */
+    uint64_t size; /* bytes */
     int64_t mtime_ns; /* since the epoch */
     dev_t device;     /* with inode: the file's identity */
     ino_t inode;
@@ -29,13 +30,15 @@ typedef struct mr_inputs {
 } mr_inputs_t;
 
 typedef struct mr_inputs_config {
-    bool recursive;          /* walk directories (each file once; symlink loops are errors of the walk, not endless) */
+    bool recursive;          /* walk directories, following links; each file once; a link to itself is an error, other
+                                loops end where they began; what is neither file nor directory is passed over */
     const char *files_from;  /* file of names, one a line; `-` is stdin; or NULL */
     const char *files0_from; /* the same, NUL-separated; or NULL */
     const char *spool_dir;   /* where stdin is spooled: an existing private directory */
 } mr_inputs_config_t;
 
-/* Collects and checks. A file named twice is read twice, as with cat; under --recursive each file once. */
+/* Collects and checks: first the arguments, then the lists. A file named twice is read twice, as with cat; under
+ * --recursive each file once. Every name is looked at before the first problem is returned, with the number of others. */
 int mr_inputs_collect(mr_inputs_t *inputs, const mr_inputs_config_t *config, int count, char *const *arguments,
                       mr_error_t *error);
 void mr_inputs_free(mr_inputs_t *inputs);

@@ -1,0 +1,161 @@
+/* One name becomes one input, or several if it is a pattern or a directory. Each file is opened once, to see that it can be and to
+ * tell its format by its first bytes. */
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "input/format.h"
+#include "input/source.h"
+#include "inputs_private.h"
+
+int mr_collect_problem(mr_collector_t *collector, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    if (collector->problems++ == 0) {
+        collector->first.status = MR_STATUS_INPUT;
+        vsnprintf(collector->first.text, sizeof collector->first.text, format, arguments);
+    }
+    va_end(arguments);
+    return 0;
+}
+
+/* ---- a file ---- */
+
+static int reserve(mr_collector_t *collector) {
+    mr_inputs_t *inputs = collector->inputs;
+    if (inputs->count < collector->capacity)
+        return 0;
+    size_t capacity = collector->capacity ? collector->capacity + collector->capacity / 2 : 16;
+    mr_input_t *items = realloc(inputs->items, capacity * sizeof *items);
+    if (!items)
+        return -1;
+    inputs->items = items;
+    collector->capacity = capacity;
+    return 0;
+}
+
+/* The absolute path, and in *tail what of it is `name`, so that a name is stored once. */
+static char *absolute(const mr_collector_t *collector, const char *name, const char **tail) {
+    size_t base = name[0] == '/' ? 0 : strlen(collector->cwd), size = strlen(name) + 1;
+    char *path = malloc(base + size);
+    if (!path)
+        return NULL;
+    memcpy(path, collector->cwd, base);
+    memcpy(path + base, name, size);
+    *tail = path + base;
+    return path;
+}
+
+static int append(mr_collector_t *collector, const char *name, const char *alias, const struct stat *status,
+                  mr_format_t format) {
+    mr_inputs_t *inputs = collector->inputs;
+    mr_input_t input = {
+        .size = (uint64_t) status->st_size,
+        .mtime_ns = mr_mtime_ns(status),
+        .device = status->st_dev,
+        .inode = status->st_ino,
+        .format = format,
+    };
+    input.path = absolute(collector, name, &input.name);
+    if (alias)
+        input.name = alias;
+    if (!input.path || reserve(collector)) {
+        free(input.path);
+        return mr_error_memory(collector->fatal, "collecting inputs");
+    }
+    inputs->items[inputs->count++] = input;
+    inputs->bytes += input.size;
+    return 0;
+}
+
+static bool ends_in_gz(const char *name) {
+    size_t size = strlen(name);
+    return size >= 3 && strcmp(name + size - 3, ".gz") == 0;
+}
+
+/* What the first bytes say: NULL, or why the file is refused. */
+static const char *sniff(int fd, const char *name, const struct stat *status, mr_format_t *format) {
+    char head[MR_FORMAT_HEAD];
+    ssize_t size = pread(fd, head, sizeof head, 0);
+    if (size < 0)
+        return strerror(errno);
+    if (size > 0 && status->st_size == 0) /* as under /proc */
+        return "its size is not known (use - for stdin)";
+    if (size == 0 && ends_in_gz(name))
+        return "truncated gzip (the file is empty)";
+    if (mr_format_utf16(head, (size_t) size))
+        return MR_UTF16_REASON;
+    *format = mr_format_of(head, (size_t) size);
+    return NULL;
+}
+
+static int check_open_file(mr_collector_t *collector, int fd, const char *name, const char *alias) {
+    struct stat status;
+    mr_format_t format = MR_FORMAT_PLAIN;
+    const char *shown = alias ? alias : name;
+    if (fstat(fd, &status))
+        return mr_collect_problem(collector, "%s: %s", shown, strerror(errno));
+    if (!S_ISREG(status.st_mode))
+        return mr_collect_problem(collector, "%s: not a regular file (use - for stdin)", shown);
+    int fresh = collector->config->recursive ? mr_seen_add(&collector->seen, &status) : 1;
+    if (fresh < 0)
+        return mr_error_memory(collector->fatal, "collecting inputs");
+    if (!fresh)
+        return 0;
+    const char *reason = sniff(fd, name, &status, &format);
+    if (reason)
+        return mr_collect_problem(collector, "%s: %s", shown, reason);
+    return append(collector, name, alias, &status, format);
+}
+
+int mr_collect_file(mr_collector_t *collector, const char *name, const char *alias) {
+    int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return mr_collect_problem(collector, "%s: %s", alias ? alias : name, strerror(errno));
+    int result = check_open_file(collector, fd, name, alias);
+    close(fd);
+    return result;
+}
+
+/* ---- a name ---- */
+
+static bool has_wildcards(const char *name) {
+    return strpbrk(name, "*?[") != NULL;
+}
+
+/* What matches a pattern exists, so it is not taken for a pattern again. */
+static int collect_pattern(mr_collector_t *collector, const char *pattern) {
+    glob_t matches = {0};
+    int result = glob(pattern, GLOB_ERR, NULL, &matches);
+    if (result == GLOB_NOSPACE)
+        result = mr_error_memory(collector->fatal, "matching a pattern");
+    else if (result == GLOB_NOMATCH)
+        result = mr_collect_problem(collector, "%s: no file has this name or matches this pattern", pattern);
+    else if (result)
+        result = mr_collect_problem(collector, "%s: a directory of this pattern cannot be read", pattern);
+    for (size_t i = 0; result == 0 && i < matches.gl_pathc; i++)
+        result = mr_collect_name(collector, matches.gl_pathv[i], false);
+    globfree(&matches);
+    return result;
+}
+
+int mr_collect_name(mr_collector_t *collector, const char *name, bool pattern) {
+    struct stat status;
+    if (strcmp(name, "-") == 0)
+        return mr_collect_stdin(collector);
+    if (stat(name, &status)) {
+        if (errno == ENOENT && pattern && has_wildcards(name))
+            return collect_pattern(collector, name);
+        return mr_collect_problem(collector, "%s: %s", *name ? name : "''", strerror(errno));
+    }
+    if (S_ISDIR(status.st_mode) && collector->config->recursive)
+        return mr_collect_directory(collector, name, &status);
+    if (S_ISDIR(status.st_mode))
+        return mr_collect_problem(collector, "%s: is a directory (use --recursive)", name);
+    if (!S_ISREG(status.st_mode)) /* not opened: to open a device can do something */
+        return mr_collect_problem(collector, "%s: not a regular file (use - for stdin)", name);
+    return mr_collect_file(collector, name, NULL);
+}

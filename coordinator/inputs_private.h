@@ -1,0 +1,57 @@
+/* inputs_private.h - what the parts of inputs share while they collect: names become files one by one, and problems are counted. */
+#ifndef MR_INPUTS_PRIVATE_H
+#define MR_INPUTS_PRIVATE_H
+
+#include <sys/stat.h>
+
+#include "inputs.h"
+
+/* Files and directories seen, by identity: an open-addressing set. Zeroed: empty. */
+typedef struct mr_seen {
+    struct mr_identity {
+        dev_t device;
+        ino_t inode;
+        bool used;
+    } * items; /* owned */
+    size_t count;
+    size_t capacity; /* a power of two */
+} mr_seen_t;
+
+/* 1: new; 0: seen before; -1: memory is out. */
+int mr_seen_add(mr_seen_t *seen, const struct stat *status);
+
+typedef struct mr_collector {
+    mr_inputs_t *inputs; /* what is collected */
+    const mr_inputs_config_t *config;
+    char *cwd;        /* owned; ends in / */
+    size_t capacity;  /* of inputs->items */
+    mr_seen_t seen;   /* under --recursive */
+    bool stdin_taken; /* by `-` or by a list */
+    size_t problems;
+    mr_error_t first;  /* of the problems */
+    mr_error_t *fatal; /* filled when a function returns -1: collecting cannot go on (memory, usage, storage) */
+} mr_collector_t;
+
+/* Counts a problem with an input; the first is kept. Always 0: collecting goes on. */
+int mr_collect_problem(mr_collector_t *collector, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* A name as given: file, directory or `-`; a pattern too if `pattern`. Like all that follow: 0 also when the name has a
+ * problem, -1 when collecting cannot go on. */
+int mr_collect_name(mr_collector_t *collector, const char *name, bool pattern);
+
+/* What should be a regular file. `alias`: shown instead of `name`, a constant, or NULL. */
+int mr_collect_file(mr_collector_t *collector, const char *name, const char *alias);
+
+/* All files under a directory. */
+int mr_collect_directory(mr_collector_t *collector, const char *name, const struct stat *status);
+
+/* All names of a list file (`-`: stdin), each ended by `delimiter`. */
+int mr_collect_list(mr_collector_t *collector, const char *list, char delimiter);
+
+/* What comes from stdin. */
+int mr_collect_stdin(mr_collector_t *collector);
+
+/* Stdin can be read once: -1 and USAGE the second time. */
+int mr_collect_take_stdin(mr_collector_t *collector);
+
+#endif
