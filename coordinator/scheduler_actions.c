@@ -34,7 +34,7 @@ static uint32_t window_of(const mr_scheduler_t *scheduler, const mr_sched_worker
 static uint32_t room_of(const mr_scheduler_t *scheduler, const mr_sched_worker_t *worker) {
     uint32_t window = window_of(scheduler, worker);
     uint32_t running = worker->running.count;
-    if (worker->alone || running >= window)
+    if (running >= window)
         return 0;
     uint32_t room = window - running;
     return running / 2 < worker->threads || room >= window / 4 ? room : 0;
@@ -49,7 +49,7 @@ static uint32_t unsuspected(const mr_scheduler_t *scheduler) {
 static void balance(mr_scheduler_t *scheduler, mr_sched_worker_t *worker) {
     if (worker->reserved && scheduler->reserved > scheduler->suspects.count)
         mr_sched_unreserve(scheduler, worker);
-    if (worker->reserved || worker->alone || scheduler->reserved >= scheduler->suspects.count)
+    if (worker->reserved || scheduler->reserved >= scheduler->suspects.count)
         return;
     worker->reserved = true;
     scheduler->reserved++;
@@ -60,10 +60,10 @@ static void hand_out(mr_scheduler_t *scheduler, mr_sched_worker_t *worker, uint3
     *action = (mr_action_t){MR_ACTION_SEND, worker->number, scheduler->batch, count};
 }
 
+/* The worker is not hungry again before the suspect has ended: so it runs alone. */
 static bool send_suspect(mr_scheduler_t *scheduler, mr_sched_worker_t *worker, mr_action_t *action) {
     mr_sched_unreserve(scheduler, worker);
     scheduler->batch[0] = mr_sched_take_suspect(scheduler, worker);
-    worker->alone = true;
     hand_out(scheduler, worker, 1, action);
     return true;
 }

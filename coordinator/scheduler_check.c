@@ -31,7 +31,7 @@ static bool worker_consistent(const mr_scheduler_t *scheduler, const mr_sched_wo
     return mr_sched_find(scheduler, worker->number) == worker &&
            walk(scheduler, &worker->running, SCHED_RUNNING, worker->number) == worker->running.count &&
            walk(scheduler, &worker->done, SCHED_DONE, worker->number) == worker->done.count &&
-           worker->running.count <= scheduler->config.max_credit && !(idle && worker->alone) &&
+           worker->running.count <= scheduler->config.max_credit &&
            (!idle || worker->draining || worker->hungry); /* an idle worker is never forgotten */
 }
 

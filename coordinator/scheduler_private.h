@@ -44,7 +44,6 @@ typedef struct mr_sched_worker {
     bool hungry;             /* in the queue of that name */
     bool unflushed;          /* in the queue of that name */
     bool reserved;           /* runs dry for a suspect */
-    bool alone;              /* runs a suspect */
     TAILQ_ENTRY(mr_sched_worker) by_lease;
     TAILQ_ENTRY(mr_sched_worker) by_hunger;
     TAILQ_ENTRY(mr_sched_worker) by_flush;

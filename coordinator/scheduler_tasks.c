@@ -75,17 +75,15 @@ bool mr_sched_overtook(const mr_scheduler_t *scheduler, const mr_sched_worker_t 
     return task->state == SCHED_COMMITTED && task->worker == worker->number && task->attempt == attempt.attempt;
 }
 
-/* Takes the task from the worker's lists. A worker that has run dry has a partial to give and may take a suspect again. */
+/* Takes the task from the worker's lists. A worker that has run dry has a partial to give. */
 static bool let_go(mr_scheduler_t *scheduler, mr_sched_worker_t *worker, const mr_sched_task_t *task) {
     bool running = task->state == SCHED_RUNNING;
     unlink_task(scheduler, running ? &worker->running : &worker->done, task);
     if (!running)
         return false;
     mr_sched_hungry(scheduler, worker);
-    if (worker->running.count == 0) {
-        worker->alone = false;
+    if (worker->running.count == 0)
         mr_sched_unflushed(scheduler, worker);
-    }
     return true;
 }
 

@@ -1,0 +1,71 @@
+/* sim.h - a simulated cluster: the real scheduler, and workers, channels, a sink and a clock that are made up.
+ *
+ * One seed is one history. Time is virtual (microseconds); an event is a message that arrives, a thread that ends a task,
+ * a heartbeat or a fault. Control, lane and sink are separate channels: each keeps its order, none waits for another. After
+ * every event the oracle looks at the scheduler; the first thing that is wrong ends the run. */
+#ifndef MR_SIM_H
+#define MR_SIM_H
+
+#include "scheduler.h"
+
+/* What may be broken on purpose, to see that the checks can fail. */
+typedef enum sim_sabotage {
+    SABOTAGE_NONE,
+    SABOTAGE_COMMIT_STALE, /* the sink applies a partial that the scheduler discards */
+    SABOTAGE_DISCARD_GOOD, /* the sink throws away a partial that the scheduler commits */
+    SABOTAGE_HALF,         /* the sink applies half of a partial */
+    SABOTAGE_FREE_EARLY,   /* a worker frees a partial before the verdict */
+    SABOTAGE_NO_FLUSH,     /* FLUSH is never sent */
+    SABOTAGE_NO_LEASE,     /* time never passes for the scheduler's leases */
+} sim_sabotage_t;
+
+#define SIM_MAX_WORKERS 64
+
+typedef struct sim_config {
+    uint64_t seed;
+    mr_scheduler_config_t scheduler;
+    sim_sabotage_t sabotage;
+
+    uint32_t workers;
+    uint32_t threads[SIM_MAX_WORKERS];
+    double speed[SIM_MAX_WORKERS];    /* 1: a task takes its time */
+    int64_t join_us[SIM_MAX_WORKERS]; /* when it first joins */
+    double (*work_us)(uint64_t seed, uint32_t task);
+
+    int64_t latency_us; /* one way, at least */
+    int64_t jitter_us;  /* more, at random */
+    int64_t report_us;  /* a worker gathers DONEs for so long */
+    int64_t flush_us;   /* a worker flushes after so long by itself; 0: only when asked */
+    bool flush_at_once; /* at FLUSH, not when it has run dry */
+
+    /* Faults; all 0 in a cluster without any. */
+    int64_t fault_every_us; /* mean time between faults of one worker; 0: none */
+    int64_t fault_until_us; /* no faults afterwards */
+    double task_fails;      /* probability that an attempt fails */
+    double twice;           /* probability that a DONE or a partial arrives twice */
+    double damaged;         /* probability that a partial lacks a run: the caller discards it */
+    double forged;          /* probability that a worker speaks of attempts that it does not hold */
+    double lost;            /* probability that a control message is lost; without flush_us, only FLUSH is */
+    bool poisoned;          /* task `poison` kills every worker that begins it */
+    uint32_t poison;
+} sim_config_t;
+
+typedef struct sim_result {
+    char violation[200]; /* empty: none */
+    bool failed;         /* the job failed, as it should, by task `failed_task` */
+    uint32_t failed_task;
+    uint32_t sabotaged; /* times the sabotage was done */
+    uint64_t events;
+    uint64_t messages; /* SENDs */
+    int64_t makespan_us;
+    double ideal_us;                   /* all work over all speed */
+    int64_t ended_us[SIM_MAX_WORKERS]; /* when it ended its last task */
+    mr_scheduler_stats_t stats;
+} sim_result_t;
+
+sim_result_t sim_run(const sim_config_t *config);
+
+/* A cluster with all kinds of trouble, drawn from the seed. */
+sim_config_t sim_draw(uint64_t seed);
+
+#endif
