@@ -125,7 +125,7 @@ static int pack_result(msgpack_packer *packer, const mr_result_t *result) {
            msgpack_pack_uint64(packer, result->crlf);
 }
 
-static int pack_attempt(msgpack_packer *packer, const mr_wire_attempt_t *attempt) {
+static int pack_attempt(msgpack_packer *packer, const mr_attempt_t *attempt) {
     return msgpack_pack_array(packer, 2) | msgpack_pack_uint32(packer, attempt->task) |
            msgpack_pack_uint32(packer, attempt->attempt);
 }
@@ -146,7 +146,7 @@ static int pack_option(msgpack_packer *packer, const mr_wire_option_t *option) {
 static int pack_list(msgpack_packer *packer, field_kind_t kind, const void *member, size_t count) {
     switch (kind) {
     case FIELD_ATTEMPTS:
-        PACK_LIST(mr_wire_attempt_t, pack_attempt);
+        PACK_LIST(mr_attempt_t, pack_attempt);
     case FIELD_OPTIONS:
         PACK_LIST(mr_wire_option_t, pack_option);
     case FIELD_SPECS:
@@ -252,7 +252,7 @@ static int read_segment(msgpack_zone *zone, const msgpack_object *object, mr_seg
     return segment->start <= segment->end ? 0 : -1;
 }
 
-static int read_attempt(msgpack_zone *zone, const msgpack_object *object, mr_wire_attempt_t *attempt) {
+static int read_attempt(msgpack_zone *zone, const msgpack_object *object, mr_attempt_t *attempt) {
     const msgpack_object *at = read_array(object, 2);
     (void) zone;
     return at && !read_u32(&at[0], &attempt->task) && !read_u32(&at[1], &attempt->attempt) ? 0 : -1;
@@ -287,7 +287,7 @@ static int read_result(msgpack_zone *zone, const msgpack_object *object, mr_resu
     }
 
 READ_LIST(read_segments, mr_segment_t, read_segment)
-READ_LIST(read_attempts, mr_wire_attempt_t, read_attempt)
+READ_LIST(read_attempts, mr_attempt_t, read_attempt)
 READ_LIST(read_options, mr_wire_option_t, read_option)
 READ_LIST(read_results, mr_result_t, read_result)
 

@@ -5,23 +5,19 @@
 #ifndef MR_WIRE_H
 #define MR_WIRE_H
 
+#include "attempt.h"
 #include "buffer.h"
 #include "error.h"
 #include "input/reader.h"
 
 #define MR_PROTOCOL 1u
-#define MR_WIRE_MAX_HEADER ((size_t) 16 << 20)
+#define MR_WIRE_MAX_HEADER ((size_t) 32 << 20)
 #define MR_WIRE_INLINE_RUN ((size_t) 64 << 10) /* a run of up to so many bytes needs no grant */
 
 typedef struct mr_bytes {
     const char *data; /* borrowed */
     size_t size;
 } mr_bytes_t;
-
-typedef struct mr_wire_attempt {
-    uint32_t task;
-    uint32_t attempt;
-} mr_wire_attempt_t;
 
 typedef struct mr_wire_option {
     const char *name;
@@ -65,8 +61,9 @@ typedef struct mr_result {
 #define MR_FIELDS_JOB(F)                                                                                               \
     F(U64, epoch)                                                                                                      \
     F(TEXT, name)                                                                                                      \
-    F(OPTIONS, options) F(BYTES, only) F(U32, only_set) F(U64, block_size) F(U64, table_memory) F(U64, max_record)     \
-        F(U32, flush_ms) F(U64, skip_bad) F(U32, eager)
+    F(OPTIONS, options)                                                                                                \
+    F(BYTES, only) F(U32, only_set) F(U64, block_size) F(U64, table_memory) F(U64, max_record) F(U32, flush_ms)        \
+        F(U64, skip_bad) F(U32, eager)
 #define MR_FIELDS_FLUSH(F) F(U64, epoch) F(U64, sent)
 #define MR_FIELDS_GRANT(F) F(U64, epoch) F(U64, size)
 #define MR_FIELDS_COMMITTED(F) F(U64, epoch) F(U64, partial)
@@ -114,7 +111,7 @@ typedef enum mr_message_type {
 #define MR_MEMBER_LIST(type, name)                                                                                     \
     type *name;                                                                                                        \
     size_t name##_count;
-#define MR_MEMBER_ATTEMPTS(name) MR_MEMBER_LIST(mr_wire_attempt_t, name)
+#define MR_MEMBER_ATTEMPTS(name) MR_MEMBER_LIST(mr_attempt_t, name)
 #define MR_MEMBER_OPTIONS(name) MR_MEMBER_LIST(mr_wire_option_t, name)
 #define MR_MEMBER_SPECS(name) MR_MEMBER_LIST(mr_spec_t, name)
 #define MR_MEMBER_RESULTS(name) MR_MEMBER_LIST(mr_result_t, name)

@@ -58,11 +58,12 @@ static int start(mr_local_t *local, uint32_t index, mr_error_t *error) {
     uint32_t share = local->threads / local->processes + (index < local->threads % local->processes);
     snprintf(threads, sizeof threads, "%u", share ? share : 1);
     snprintf(parent, sizeof parent, "%ld", (long) getpid());
-    char *arguments[] = {"millrace-worker", "--connect",   local->endpoint,  "--threads", threads, "--tmp",
-                         local->tmp_dir,    "--log-level", local->log_level, "--parent",  parent,  NULL};
+    const char *arguments[] = {"millrace-worker", "--connect",   local->endpoint,  "--threads", threads, "--tmp",
+                               local->tmp_dir,    "--log-level", local->log_level, "--parent",  parent,  NULL};
     if (prepare(&attributes))
         return mr_error_memory(error, "starting a worker");
-    int failed = posix_spawnp(&local->children[index], local->program, NULL, &attributes, arguments, environ);
+    int failed = posix_spawnp(&local->children[index], local->program, NULL, &attributes,
+                              (char *const *) (uintptr_t) arguments, environ);
     posix_spawnattr_destroy(&attributes);
     if (failed) {
         local->children[index] = 0;

@@ -1,3 +1,62 @@
-int main(void) {
-    return 0;
+/* millrace: the coordinator, and the commands that people type. */
+#include <stdio.h>
+#include <string.h>
+
+#include "commands.h"
+#include "log.h"
+#include "options.h"
+
+static const char help[] = "Usage: millrace COMMAND ...\n"
+                           "\n"
+                           "  millrace run ngrams googlebooks-eng-all-1gram-20120701-a.gz -o totals.tsv\n"
+                           "\n"
+                           "Commands:\n"
+                           "  run JOB [options] INPUT...   run one job here, with local worker processes\n"
+                           "  jobs                         the kinds of job there are\n"
+                           "  help, --help                 this text; `millrace run JOB --help` for the options\n"
+                           "  --version\n";
+
+typedef struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} command_t;
+
+static int print_text(const char *text) {
+    fputs(text, stdout);
+    return fflush(stdout) ? MR_STATUS_STORAGE : MR_STATUS_OK;
+}
+
+static int command_help(int argc, char **argv) {
+    (void) argc;
+    (void) argv;
+    return print_text(help);
+}
+
+static int command_version(int argc, char **argv) {
+    (void) argc;
+    (void) argv;
+    return print_text("millrace " MILLRACE_VERSION "\n");
+}
+
+static const command_t commands[] = {
+    {"run", mr_command_run}, {"jobs", mr_command_jobs},      {"help", command_help},  {"--help", command_help},
+    {"-h", command_help},    {"--version", command_version}, {"-V", command_version}, {NULL, NULL}};
+
+int main(int argc, char **argv) {
+    mr_error_t error = {0};
+    mr_log_init("millrace", MR_LOG_WARNING);
+    if (argc < 2) {
+        fputs(help, stderr);
+        return MR_STATUS_USAGE;
+    }
+    mr_nearest_t nearest = {.typed = argv[1]};
+    for (const command_t *command = commands; command->name; command++) {
+        if (!strcmp(argv[1], command->name))
+            return command->run(argc - 1, argv + 1);
+        mr_nearest_offer(&nearest, command->name);
+    }
+    mr_error_set(&error, MR_STATUS_USAGE, "unknown command '%s'%s%s%s; see millrace --help", argv[1],
+                 nearest.best ? "; did you mean '" : "", nearest.best ? nearest.best : "", nearest.best ? "'?" : "");
+    mr_log_error(&error);
+    return MR_STATUS_USAGE;
 }

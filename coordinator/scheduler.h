@@ -28,6 +28,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "attempt.h"
+
 typedef struct mr_scheduler mr_scheduler_t;
 
 typedef struct mr_scheduler_config {
@@ -42,11 +44,6 @@ typedef struct mr_scheduler_config {
 /* NULL when memory is out. Zeros among max_attempts, max_credit, credit_ms and max_batch are taken as 1. */
 mr_scheduler_t *mr_scheduler_new(const mr_scheduler_config_t *config);
 void mr_scheduler_destroy(mr_scheduler_t **scheduler);
-
-typedef struct mr_attempt {
-    uint32_t task;
-    uint32_t attempt;
-} mr_attempt_t;
 
 /* ---- events; what names an unknown worker, task or attempt, or one the worker does not hold, is counted as stale and has no
  * other effect. -1 only when memory is out. Every event that a worker sent is also a sign of its life. ---- */

@@ -23,10 +23,10 @@ void mr_outbox_close(mr_outbox_t *outbox) {
     outbox->fd = -1;
 }
 
-int mr_attempts_add(mr_attempts_t *attempts, mr_wire_attempt_t attempt) {
+int mr_attempts_add(mr_attempts_t *attempts, mr_attempt_t attempt) {
     if (attempts->count == attempts->capacity) {
         size_t capacity = attempts->capacity ? 2 * attempts->capacity : 64;
-        mr_wire_attempt_t *items = realloc(attempts->items, capacity * sizeof *items);
+        mr_attempt_t *items = realloc(attempts->items, capacity * sizeof *items);
         if (!items)
             return -1;
         attempts->items = items;
@@ -58,21 +58,21 @@ static void unlock(mr_outbox_t *outbox, bool was_empty) {
         eventfd_write(outbox->fd, 1);
 }
 
-int mr_outbox_done(mr_outbox_t *outbox, mr_wire_attempt_t attempt) {
+int mr_outbox_done(mr_outbox_t *outbox, mr_attempt_t attempt) {
     bool was_empty = lock(outbox);
     int failed = mr_attempts_add(&outbox->mail.done, attempt);
     unlock(outbox, was_empty);
     return failed;
 }
 
-int mr_outbox_returned(mr_outbox_t *outbox, mr_wire_attempt_t attempt) {
+int mr_outbox_returned(mr_outbox_t *outbox, mr_attempt_t attempt) {
     bool was_empty = lock(outbox);
     int failed = mr_attempts_add(&outbox->mail.returned, attempt);
     unlock(outbox, was_empty);
     return failed;
 }
 
-int mr_outbox_failed(mr_outbox_t *outbox, mr_wire_attempt_t attempt, bool retry, const mr_error_t *error) {
+int mr_outbox_failed(mr_outbox_t *outbox, mr_attempt_t attempt, bool retry, const mr_error_t *error) {
     mr_failure_t *failure = malloc(sizeof *failure);
     if (!failure)
         return -1;

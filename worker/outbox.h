@@ -9,7 +9,7 @@
 
 /* A task that could not be computed. */
 typedef struct mr_failure {
-    mr_wire_attempt_t attempt;
+    mr_attempt_t attempt;
     bool retry; /* another attempt, perhaps elsewhere, may succeed */
     mr_error_t error;
     struct mr_failure *next;
@@ -17,7 +17,7 @@ typedef struct mr_failure {
 
 /* A list of attempts. */
 typedef struct mr_attempts {
-    mr_wire_attempt_t *items; /* owned */
+    mr_attempt_t *items; /* owned */
     size_t count;
     size_t capacity;
 } mr_attempts_t;
@@ -41,14 +41,14 @@ int mr_outbox_init(mr_outbox_t *outbox, mr_error_t *error);
 void mr_outbox_close(mr_outbox_t *outbox);
 
 /* Appends; 0, or -1 when memory is out. */
-int mr_attempts_add(mr_attempts_t *attempts, mr_wire_attempt_t attempt);
+int mr_attempts_add(mr_attempts_t *attempts, mr_attempt_t attempt);
 void mr_attempts_free(mr_attempts_t *attempts);
 
 /* Puts mail in; all may be called from any thread. Partials and failures are taken over. Returns 0, or -1 when memory is
  * out. */
-int mr_outbox_done(mr_outbox_t *outbox, mr_wire_attempt_t attempt);
-int mr_outbox_returned(mr_outbox_t *outbox, mr_wire_attempt_t attempt);
-int mr_outbox_failed(mr_outbox_t *outbox, mr_wire_attempt_t attempt, bool retry, const mr_error_t *error);
+int mr_outbox_done(mr_outbox_t *outbox, mr_attempt_t attempt);
+int mr_outbox_returned(mr_outbox_t *outbox, mr_attempt_t attempt);
+int mr_outbox_failed(mr_outbox_t *outbox, mr_attempt_t attempt, bool retry, const mr_error_t *error);
 void mr_outbox_partial(mr_outbox_t *outbox, mr_partial_t *partial);
 
 /* Takes all mail out and clears the fd. The caller owns what it gets. */

@@ -153,7 +153,7 @@ void mr_pool_drain(mr_pool_t *pool, mr_attempts_t *returned) {
     pthread_mutex_lock(&pool->lock);
     pool->draining = true;
     while (mr_queue_take(&pool->queue, &ticket)) {
-        mr_attempts_add(returned, (mr_wire_attempt_t){ticket.spec->task, ticket.spec->attempt});
+        mr_attempts_add(returned, (mr_attempt_t){ticket.spec->task, ticket.spec->attempt});
         mr_ticket_release(&ticket);
     }
     wake(pool);

@@ -62,7 +62,7 @@ static void spoil_partial(mr_slot_t *slot) {
     slot->out.table = fresh;
     for (size_t i = 0; slot->partial && i < slot->partial->result_count; i++) {
         const mr_result_t *result = &slot->partial->results[i];
-        mr_outbox_returned(slot->shop->outbox, (mr_wire_attempt_t){result->task, result->attempt});
+        mr_outbox_returned(slot->shop->outbox, (mr_attempt_t){result->task, result->attempt});
     }
     mr_partial_destroy(&slot->partial);
 }
@@ -190,7 +190,7 @@ static int run_payload(mr_slot_t *slot, const mr_spec_t *spec, mr_result_t *resu
 static void report_failure(mr_slot_t *slot, const mr_spec_t *spec, bool began, const mr_error_t *error) {
     if (error->status == MR_STATUS_INTERRUPTED)
         return; /* the process is leaving; nobody waits for an answer */
-    mr_outbox_failed(slot->shop->outbox, (mr_wire_attempt_t){spec->task, spec->attempt}, !began, error);
+    mr_outbox_failed(slot->shop->outbox, (mr_attempt_t){spec->task, spec->attempt}, !began, error);
 }
 
 static bool should_flush(const mr_slot_t *slot) {
@@ -218,7 +218,7 @@ void mr_slot_run(mr_slot_t *slot, const mr_spec_t *spec) {
         report_failure(slot, spec, began, &error);
         return;
     }
-    mr_outbox_done(slot->shop->outbox, (mr_wire_attempt_t){spec->task, spec->attempt});
+    mr_outbox_done(slot->shop->outbox, (mr_attempt_t){spec->task, spec->attempt});
     if (should_flush(slot))
         mr_slot_flush(slot);
 }

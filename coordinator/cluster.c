@@ -1,0 +1,330 @@
+/* The life of a cluster: sockets, the loop, the scheduler's actions, and the local workers' deaths. */
+#include "cluster.h"
+
+#include <signal.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+
+#include "clock.h"
+#include "cluster_private.h"
+#include "log.h"
+
+#define TICK_MS 100
+#define LONELY_TOLD_MS 10000
+#define MAX_ATTEMPTS 4
+#define MAX_CREDIT 8192
+#define MAX_BATCH 1024
+#define CREDIT_MS 20
+#define TASKS_BYTES ((size_t) 4 << 20) /* a TASKS message is sent when its paths and payloads pass this */
+
+int mr_cluster_fail(mr_cluster_t *cluster) {
+    cluster->over = true;
+    return -1;
+}
+
+void mr_cluster_lose(mr_cluster_t *cluster, mr_member_t *member, bool counted) {
+    if (member->joined) {
+        mr_scheduler_leave(cluster->scheduler, mr_clock_ms(), member->number, counted);
+    } else if (member->lane) {
+        zmq_pollitem_t item = {zsock_resolve(member->lane), 0, ZMQ_POLLOUT, 0};
+        zloop_poller_end(cluster->loop, &item);
+    }
+    if (cluster->config.sink) {
+        mr_sink_drop_worker(cluster->config.sink, member->number);
+        if (member->reserved)
+            mr_sink_unreserve(cluster->config.sink, member->reserved);
+    } else {
+        mr_groups_drop_worker(cluster->config.groups, member->number);
+    }
+    mr_members_remove(&cluster->members, member);
+    mr_cluster_grant(cluster);
+}
+
+/* ---- the scheduler's actions ---- */
+
+static size_t spec_bytes(const mr_cluster_t *cluster, const mr_spec_t *spec, size_t first_segment) {
+    const mr_segment_t *segments = (const mr_segment_t *) (const void *) cluster->segments.data + first_segment;
+    size_t bytes = spec->payload.size;
+    for (size_t i = 0; i < spec->segment_count; i++)
+        bytes += strlen(segments[i].path) + 64;
+    return bytes;
+}
+
+/* Puts as many of the attempts as fit into one message into specs and segments. Returns how many, 0 when memory is out. */
+static size_t build_tasks(mr_cluster_t *cluster, const mr_attempt_t *attempts, size_t count) {
+    size_t bytes = 0, built = 0, first = 0;
+    cluster->segments.size = cluster->specs.size = 0;
+    for (; built < count && bytes < TASKS_BYTES; built++) {
+        mr_spec_t spec;
+        if (mr_work_spec(cluster->config.work, attempts[built].task, attempts[built].attempt, &spec,
+                         &cluster->segments) ||
+            mr_buffer_append(&cluster->specs, &spec, sizeof spec))
+            return 0;
+        bytes += spec_bytes(cluster, &spec, first);
+        first += spec.segment_count;
+    }
+    mr_spec_t *specs = (mr_spec_t *) (void *) cluster->specs.data;
+    mr_segment_t *segments = (mr_segment_t *) (void *) cluster->segments.data;
+    for (size_t i = 0; i < built; i++) {
+        specs[i].segments = segments;
+        segments += specs[i].segment_count;
+    }
+    return built;
+}
+
+/* Returns 0; 1: the lane has lost its worker; -1: the job ends. */
+static int send_tasks(mr_cluster_t *cluster, mr_member_t *member, const mr_attempt_t *attempts, size_t count) {
+    for (size_t built; count; attempts += built, count -= built) {
+        built = build_tasks(cluster, attempts, count);
+        mr_message_t message = {.type = MR_TASKS,
+                                .tasks = {cluster->epoch, (mr_spec_t *) (void *) cluster->specs.data, built}};
+        cluster->out.size = 0;
+        if (!built || mr_message_encode(&message, &cluster->out)) {
+            mr_error_memory(cluster->error, "sending tasks");
+            return mr_cluster_fail(cluster);
+        }
+        if (zmq_send(zsock_resolve(member->lane), cluster->out.data, cluster->out.size, ZMQ_DONTWAIT) < 0)
+            return 1;
+        member->sent += built;
+    }
+    return 0;
+}
+
+static int act_send(mr_cluster_t *cluster, mr_member_t *member, const mr_action_t *action) {
+    int sent = send_tasks(cluster, member, action->attempts, action->count);
+    if (sent > 0) {
+        mr_log(MR_LOG_WARNING, "worker %s:%u: its connection closed; its tasks are queued again", member->host,
+               member->pid);
+        mr_cluster_lose(cluster, member, true);
+    }
+    return sent < 0 ? -1 : 0;
+}
+
+static void act_dead(mr_cluster_t *cluster, mr_member_t *member) {
+    mr_progress_clear(cluster->config.progress);
+    mr_log(MR_LOG_WARNING, "worker %s:%u has been silent for %u s; its tasks are queued again", member->host,
+           member->pid, cluster->config.lease_ms / 1000);
+    mr_local_kill(cluster->local, (pid_t) member->pid, SIGKILL);
+    member->joined = false; /* the scheduler has let it go itself */
+    mr_cluster_lose(cluster, member, true);
+}
+
+static int act_fail(mr_cluster_t *cluster, uint32_t task) {
+    char where[4500];
+    mr_work_describe(cluster->config.work, task, where, sizeof where);
+    mr_error_set(cluster->error, cluster->last_status ? cluster->last_status : MR_STATUS_JOB,
+                 "%s: the task failed %d times; the last time: %s", where, MAX_ATTEMPTS, cluster->last_failure);
+    return mr_cluster_fail(cluster);
+}
+
+static int act(mr_cluster_t *cluster, const mr_action_t *action) {
+    mr_member_t *member = mr_members_get(&cluster->members, action->worker);
+    if (action->kind == MR_ACTION_FAIL)
+        return act_fail(cluster, action->attempts[0].task);
+    if (!member)
+        return 0;
+    if (action->kind == MR_ACTION_SEND)
+        return act_send(cluster, member, action);
+    if (action->kind == MR_ACTION_DEAD)
+        act_dead(cluster, member);
+    else
+        mr_cluster_send(cluster, member, &(mr_message_t){.type = MR_FLUSH, .flush = {cluster->epoch, member->sent}});
+    return 0;
+}
+
+int mr_cluster_pump(mr_cluster_t *cluster) {
+    mr_action_t action;
+    while (!cluster->over && mr_scheduler_next(cluster->scheduler, mr_clock_ms(), &action))
+        if (act(cluster, &action))
+            return -1;
+    if (mr_scheduler_finished(cluster->scheduler))
+        cluster->over = true;
+    return cluster->over ? -1 : 0;
+}
+
+/* ---- time ---- */
+
+static uint64_t bytes_done(const mr_cluster_t *cluster) {
+    int64_t bytes = (int64_t) cluster->committed_bytes;
+    for (uint32_t i = 0; i < cluster->members.count; i++) {
+        const mr_member_t *member = cluster->members.items[i];
+        if (member)
+            bytes += member->done_bytes + (int64_t) member->inflight;
+    }
+    return bytes > 0 ? (uint64_t) bytes : 0;
+}
+
+static int check_lonely(mr_cluster_t *cluster, int64_t now, uint32_t workers) {
+    if (workers) {
+        cluster->lonely_since = 0;
+        return 0;
+    }
+    if (!cluster->lonely_since)
+        cluster->lonely_since = cluster->lonely_told = now;
+    if (now - cluster->lonely_since >= cluster->config.worker_timeout_ms)
+        return mr_error_set(cluster->error, MR_STATUS_NO_WORKERS, "no worker for %lld s (--worker-timeout)",
+                            (long long) (now - cluster->lonely_since) / 1000);
+    if (now - cluster->lonely_told >= LONELY_TOLD_MS) {
+        cluster->lonely_told = now;
+        mr_progress_clear(cluster->config.progress);
+        mr_log(MR_LOG_WARNING, "no worker since %lld s; waiting", (long long) (now - cluster->lonely_since) / 1000);
+    }
+    return 0;
+}
+
+static int on_tick(zloop_t *loop, int timer, void *argument) {
+    mr_cluster_t *cluster = argument;
+    int64_t now = mr_clock_ms();
+    (void) loop;
+    (void) timer;
+    mr_scheduler_tick(cluster->scheduler, now);
+    uint32_t workers = mr_scheduler_stats(cluster->scheduler).workers;
+    mr_progress_show(cluster->config.progress, now, bytes_done(cluster), workers);
+    if (check_lonely(cluster, now, workers))
+        return mr_cluster_fail(cluster);
+    return mr_cluster_pump(cluster);
+}
+
+/* ---- signals and local workers ---- */
+
+static int take_death(mr_cluster_t *cluster, const mr_local_death_t *death) {
+    mr_member_t *member = mr_members_by_pid(&cluster->members, (uint32_t) death->pid);
+    mr_progress_clear(cluster->config.progress);
+    if (!death->clean) {
+        mr_log(MR_LOG_WARNING, "worker process %ld: %s; its tasks are queued again", (long) death->pid, death->cause);
+        snprintf(cluster->last_failure, sizeof cluster->last_failure, "its worker process %ld: %s", (long) death->pid,
+                 death->cause);
+        cluster->last_status = MR_STATUS_OK;
+    }
+    if (death->status == MR_STATUS_REFUSED || death->status == MR_STATUS_USAGE)
+        return mr_error_set(cluster->error, (mr_status_t) death->status, "a local worker could not join: see above");
+    if (member)
+        mr_cluster_lose(cluster, member, !death->clean);
+    return mr_local_restart(cluster->local, cluster->error);
+}
+
+static int on_signal(zloop_t *loop, zmq_pollitem_t *item, void *argument) {
+    mr_cluster_t *cluster = argument;
+    struct signalfd_siginfo info;
+    mr_local_death_t death;
+    (void) loop;
+    while (read(item->fd, &info, sizeof info) == sizeof info)
+        if (info.ssi_signo != SIGCHLD) {
+            mr_error_set(cluster->error, MR_STATUS_INTERRUPTED, "interrupted by signal %u; no output was written",
+                         info.ssi_signo);
+            return mr_cluster_fail(cluster);
+        }
+    while (mr_local_reap(cluster->local, &death))
+        if (take_death(cluster, &death))
+            return mr_cluster_fail(cluster);
+    return mr_cluster_pump(cluster);
+}
+
+static int on_sink_event(zloop_t *loop, zmq_pollitem_t *item, void *argument) {
+    mr_cluster_t *cluster = argument;
+    (void) loop;
+    (void) item;
+    if (mr_sink_check(cluster->config.sink, cluster->error))
+        return mr_cluster_fail(cluster);
+    mr_cluster_grant(cluster);
+    return 0;
+}
+
+/* ---- life ---- */
+
+static zsock_t *bind_socket(int type, const char *dir, const char *name, char endpoint[256], mr_error_t *error) {
+    zsock_t *socket = zsock_new(type);
+    if (!socket) {
+        mr_error_set(error, MR_STATUS_JOB, "cannot make a socket: %s", zmq_strerror(zmq_errno()));
+        return NULL;
+    }
+    zsock_set_sndhwm(socket, 0);
+    zsock_set_linger(socket, 200); /* so that SHUTDOWN is heard */
+    snprintf(endpoint, 256, "ipc://%s/%s", dir, name);
+    if (zsock_bind(socket, "%s", endpoint) < 0) {
+        mr_error_set(error, MR_STATUS_JOB, "%s: cannot bind: %s", endpoint, zmq_strerror(zmq_errno()));
+        zsock_destroy(&socket);
+    }
+    return socket;
+}
+
+static int open_sockets(mr_cluster_t *cluster, mr_error_t *error) {
+    const mr_cluster_config_t *config = &cluster->config;
+    cluster->loop = zloop_new();
+    cluster->control = bind_socket(ZMQ_ROUTER, config->dir, "control", cluster->control_endpoint, error);
+    cluster->sink = cluster->control ? bind_socket(ZMQ_PULL, config->dir, "sink", cluster->sink_endpoint, error) : NULL;
+    if (!cluster->loop || !cluster->sink)
+        return mr_error_memory(error, "opening sockets");
+    zmq_pollitem_t signals = {NULL, config->signals, ZMQ_POLLIN, 0};
+    zmq_pollitem_t sink = {NULL, config->sink ? mr_sink_fd(config->sink) : -1, ZMQ_POLLIN, 0};
+    if (zloop_reader(cluster->loop, cluster->control, mr_cluster_on_control, cluster) ||
+        zloop_reader(cluster->loop, cluster->sink, mr_cluster_on_sink, cluster) ||
+        zloop_poller(cluster->loop, &signals, on_signal, cluster) ||
+        (config->sink && zloop_poller(cluster->loop, &sink, on_sink_event, cluster)) ||
+        zloop_timer(cluster->loop, TICK_MS, 0, on_tick, cluster) < 0)
+        return mr_error_memory(error, "starting the loop");
+    return 0;
+}
+
+static int start_local(mr_cluster_t *cluster, mr_error_t *error) {
+    const mr_cluster_config_t *config = &cluster->config;
+    mr_local_config_t local = {cluster->control_endpoint, config->tmp_dir, config->processes, config->threads,
+                               config->log_level};
+    cluster->local = mr_local_new(&local, error);
+    return cluster->local ? 0 : -1;
+}
+
+mr_cluster_t *mr_cluster_new(const mr_cluster_config_t *config, mr_error_t *error) {
+    mr_cluster_t *cluster = calloc(1, sizeof *cluster);
+    mr_scheduler_config_t scheduler = {
+        mr_work_tasks(config->work), config->lease_ms, MAX_ATTEMPTS, MAX_CREDIT, CREDIT_MS, MAX_BATCH};
+    if (cluster) {
+        cluster->config = *config;
+        cluster->scheduler = mr_scheduler_new(&scheduler);
+    }
+    if (!cluster || !cluster->scheduler || getrandom(&cluster->epoch, sizeof cluster->epoch, 0) < 0)
+        mr_error_memory(error, "starting the job");
+    else if (!open_sockets(cluster, error) && !start_local(cluster, error))
+        return cluster;
+    if (cluster)
+        mr_cluster_destroy(&cluster, 0);
+    return NULL;
+}
+
+static void shut_down(mr_cluster_t *cluster, const char *reason) {
+    for (uint32_t i = 0; i < cluster->members.count; i++)
+        if (cluster->members.items[i])
+            mr_cluster_send(cluster, cluster->members.items[i],
+                            &(mr_message_t){.type = MR_SHUTDOWN, .shutdown = {reason}});
+}
+
+int mr_cluster_run(mr_cluster_t *cluster, mr_error_t *error) {
+    const mr_cluster_config_t *config = &cluster->config;
+    cluster->error = error;
+    mr_progress_start(config->progress, "map", mr_work_bytes(config->work), mr_clock_ms());
+    if (!mr_cluster_pump(cluster))
+        zloop_start(cluster->loop);
+    if (!error->status && !mr_scheduler_finished(cluster->scheduler))
+        mr_error_set(error, MR_STATUS_JOB, "the loop ended early: %s", zmq_strerror(zmq_errno()));
+    config->ledger->tasks = mr_scheduler_stats(cluster->scheduler);
+    mr_progress_end(config->progress, mr_clock_ms(), bytes_done(cluster), config->ledger->tasks.workers);
+    shut_down(cluster, error->status ? error->text : "all is reduced");
+    return error->status ? -1 : 0;
+}
+
+void mr_cluster_destroy(mr_cluster_t **cluster, int64_t grace_ms) {
+    mr_cluster_t *self = *cluster;
+    if (!self)
+        return;
+    mr_local_destroy(&self->local, grace_ms);
+    mr_members_free(&self->members);
+    zsock_destroy(&self->control);
+    zsock_destroy(&self->sink);
+    zloop_destroy(&self->loop);
+    mr_scheduler_destroy(&self->scheduler);
+    mr_buffer_free(&self->out);
+    mr_buffer_free(&self->segments);
+    mr_buffer_free(&self->specs);
+    free(self);
+    *cluster = NULL;
+}

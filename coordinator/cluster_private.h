@@ -1,0 +1,53 @@
+/* cluster_private.h - what the files of the cluster share: cluster.c (life, loop, actions), cluster_control.c (messages on
+ * control), cluster_sink.c (messages on the sink). */
+#ifndef MR_CLUSTER_PRIVATE_H
+#define MR_CLUSTER_PRIVATE_H
+
+#include "cluster.h"
+#include "members.h"
+#include "scheduler.h"
+
+struct mr_cluster {
+    mr_cluster_config_t config;
+    uint64_t epoch;
+    zloop_t *loop;
+    zsock_t *control; /* ROUTER */
+    zsock_t *sink;    /* PULL */
+    char control_endpoint[256];
+    char sink_endpoint[256];
+    mr_members_t members;
+    mr_local_t *local;
+    mr_scheduler_t *scheduler;
+    mr_buffer_t out;          /* the message being encoded */
+    mr_buffer_t segments;     /* of the TASKS message being built */
+    mr_buffer_t specs;        /* of the same */
+    uint64_t offers;          /* so far */
+    uint64_t committed_bytes; /* of input */
+    int64_t lonely_since;     /* since when there is no worker; 0: there is one */
+    int64_t lonely_told;      /* when that was last said */
+    char last_failure[1024];  /* what the last attempt that may be tried again failed of */
+    mr_status_t last_status;
+    mr_error_t *error; /* of mr_cluster_run */
+    bool over;         /* the loop ends */
+};
+
+/* Ends the job with the error in cluster->error, which must be set. Returns -1, so that a handler can end the loop with it. */
+int mr_cluster_fail(mr_cluster_t *cluster);
+
+/* Carries out all the scheduler wants done. Returns what a loop handler returns: 0, or -1: the loop ends. */
+int mr_cluster_pump(mr_cluster_t *cluster);
+
+/* Sends a message to a worker on control. */
+void mr_cluster_send(mr_cluster_t *cluster, const mr_member_t *member, const mr_message_t *message);
+
+/* The worker is gone: requeues what it held, drops what it had staged, forgets it. `counted` as in the scheduler. */
+void mr_cluster_lose(mr_cluster_t *cluster, mr_member_t *member, bool counted);
+
+/* Grants offers in order, as long as the sink has room. */
+void mr_cluster_grant(mr_cluster_t *cluster);
+
+/* zloop handlers */
+int mr_cluster_on_control(zloop_t *loop, zsock_t *socket, void *cluster);
+int mr_cluster_on_sink(zloop_t *loop, zsock_t *socket, void *cluster);
+
+#endif

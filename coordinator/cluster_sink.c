@@ -1,0 +1,150 @@
+/* Messages on the sink socket: runs are staged, partials committed or discarded. */
+#include "clock.h"
+#include "cluster_private.h"
+#include "log.h"
+
+#define MOST_AT_ONCE 64 /* messages taken before other sockets have their turn */
+
+static void release_frame(void *hint) {
+    zmq_msg_t *frame = hint;
+    zmq_msg_close(frame);
+    free(frame);
+}
+
+/* A small frame may lie in a buffer that ZeroMQ shares among many: a copy holds no more memory than its size. */
+static int stage_copy(mr_cluster_t *cluster, const mr_run_message_t *run, const zmq_msg_t *frame) {
+    size_t size = zmq_msg_size(frame);
+    char *copy = malloc(size ? size : 1);
+    if (!copy)
+        return mr_error_memory(cluster->error, "taking a partial");
+    memcpy(copy, zmq_msg_data((zmq_msg_t *) frame), size);
+    return mr_sink_stage(cluster->config.sink, run->worker, run->partial, copy, size, free, copy, cluster->error);
+}
+
+static int stage_frame(mr_cluster_t *cluster, const mr_run_message_t *run, zmq_msg_t *frame) {
+    zmq_msg_t *kept = malloc(sizeof *kept);
+    if (!kept)
+        return mr_error_memory(cluster->error, "taking a partial");
+    zmq_msg_init(kept);
+    zmq_msg_move(kept, frame);
+    return mr_sink_stage(cluster->config.sink, run->worker, run->partial, zmq_msg_data(kept), zmq_msg_size(kept),
+                         release_frame, kept, cluster->error);
+}
+
+static int take_run(mr_cluster_t *cluster, mr_member_t *member, const mr_run_message_t *run, zmq_msg_t *frame) {
+    size_t size = zmq_msg_size(frame);
+    if (cluster->config.groups)
+        return mr_groups_stage(cluster->config.groups, run->worker, run->partial, zmq_msg_data(frame), size,
+                               cluster->error);
+    if (size <= MR_WIRE_INLINE_RUN)
+        return stage_copy(cluster, run, frame);
+    member->reserved = 0; /* used up by this */
+    return stage_frame(cluster, run, frame);
+}
+
+static size_t staged_runs(const mr_cluster_t *cluster, const mr_partial_message_t *partial) {
+    return cluster->config.groups ? mr_groups_staged(cluster->config.groups, partial->worker, partial->partial)
+                                  : mr_sink_staged(cluster->config.sink, partial->worker, partial->partial);
+}
+
+static void drop_partial(mr_cluster_t *cluster, const mr_partial_message_t *partial) {
+    if (cluster->config.groups)
+        mr_groups_drop(cluster->config.groups, partial->worker, partial->partial);
+    else
+        mr_sink_drop(cluster->config.sink, partial->worker, partial->partial);
+}
+
+/* The scheduler's verdict. */
+static bool may_commit(mr_cluster_t *cluster, const mr_partial_message_t *partial, const mr_attempt_t *attempts) {
+    int64_t now = mr_clock_ms();
+    if (staged_runs(cluster, partial) == partial->runs)
+        return mr_scheduler_partial(cluster->scheduler, now, partial->worker, attempts, partial->results_count);
+    mr_scheduler_discard(cluster->scheduler, now, partial->worker, attempts, partial->results_count);
+    return false;
+}
+
+static int commit(mr_cluster_t *cluster, mr_member_t *member, const mr_partial_message_t *partial) {
+    const mr_cluster_config_t *config = &cluster->config;
+    for (size_t i = 0; i < partial->results_count; i++) {
+        uint64_t bytes = mr_work_task_bytes(config->work, partial->results[i].task);
+        member->done_bytes -= (int64_t) bytes;
+        cluster->committed_bytes += bytes;
+    }
+    mr_ledger_commit(config->ledger, partial->results, partial->results_count);
+    if (config->ledger->rejected > config->skip_bad)
+        return mr_error_set(cluster->error, MR_STATUS_INPUT,
+                            "%llu bad records, and --skip-bad allows %llu; the first are named above",
+                            (unsigned long long) config->ledger->rejected, (unsigned long long) config->skip_bad);
+    return config->groups ? mr_groups_commit(config->groups, partial->worker, partial->partial, partial->results,
+                                             partial->results_count, &config->ledger->rows, cluster->error)
+                          : mr_sink_commit(config->sink, partial->worker, partial->partial, cluster->error);
+}
+
+static int take_partial(mr_cluster_t *cluster, mr_member_t *member, const mr_partial_message_t *partial) {
+    mr_attempt_t *attempts = calloc(partial->results_count + 1, sizeof *attempts);
+    if (!attempts)
+        return mr_error_memory(cluster->error, "taking a partial");
+    for (size_t i = 0; i < partial->results_count; i++)
+        attempts[i] = (mr_attempt_t){partial->results[i].task, partial->results[i].attempt};
+    bool committed = may_commit(cluster, partial, attempts);
+    free(attempts);
+    if (committed && commit(cluster, member, partial))
+        return -1;
+    if (!committed) {
+        drop_partial(cluster, partial);
+        mr_log(MR_LOG_INFO, "a partial of %zu tasks from worker %s:%u was discarded", partial->results_count,
+               member->host, member->pid);
+    }
+    mr_cluster_send(cluster, member,
+                    &(mr_message_t){.type = committed ? MR_COMMITTED : MR_DISCARD,
+                                    .committed = {cluster->epoch, partial->partial}});
+    return 0;
+}
+
+static int take_message(mr_cluster_t *cluster, const mr_message_t *message, zmq_msg_t *frame) {
+    mr_member_t *member = mr_members_get(&cluster->members, message->run.worker);
+    if (!member || message->run.epoch != cluster->epoch) {
+        cluster->config.ledger->stale++;
+        return 0;
+    }
+    mr_scheduler_alive(cluster->scheduler, mr_clock_ms(), member->number);
+    if (message->type == MR_RUN)
+        return take_run(cluster, member, &message->run, frame);
+    return take_partial(cluster, member, &message->partial);
+}
+
+/* Takes the message that begins with `header`; its second frame, if there is one, is a run. */
+static int read_message(mr_cluster_t *cluster, void *socket, zmq_msg_t *header) {
+    mr_message_t message;
+    mr_error_t unreadable = {0};
+    zmq_msg_t frame;
+    zmq_msg_init(&frame);
+    bool whole = zmq_msg_more(header) && zmq_msg_recv(&frame, socket, ZMQ_DONTWAIT) >= 0;
+    int failed = 0;
+    if (mr_message_decode(&message, zmq_msg_data(header), zmq_msg_size(header), &unreadable)) {
+        cluster->config.ledger->stale++;
+    } else {
+        if ((message.type == MR_RUN && whole) || message.type == MR_PARTIAL)
+            failed = take_message(cluster, &message, &frame);
+        mr_message_clear(&message);
+    }
+    while (zmq_msg_more(&frame) && zmq_msg_recv(&frame, socket, ZMQ_DONTWAIT) >= 0)
+        ;
+    zmq_msg_close(&frame);
+    return failed;
+}
+
+int mr_cluster_on_sink(zloop_t *loop, zsock_t *zsock, void *argument) {
+    mr_cluster_t *cluster = argument;
+    void *socket = zsock_resolve(zsock);
+    zmq_msg_t header;
+    int failed = 0;
+    (void) loop;
+    zmq_msg_init(&header);
+    for (int i = 0; !failed && i < MOST_AT_ONCE && zmq_msg_recv(&header, socket, ZMQ_DONTWAIT) >= 0; i++)
+        failed = read_message(cluster, socket, &header);
+    zmq_msg_close(&header);
+    if (failed)
+        return mr_cluster_fail(cluster);
+    return mr_cluster_pump(cluster);
+}

@@ -1,0 +1,9 @@
+/* commands.h - one function for each command of `millrace`. Each takes the arguments from its own name on, and returns the exit
+ * status, after saying on stderr what was wrong. */
+#ifndef MR_COMMANDS_H
+#define MR_COMMANDS_H
+
+int mr_command_run(int argc, char **argv);
+int mr_command_jobs(int argc, char **argv);
+
+#endif

@@ -1,0 +1,62 @@
+#include "members.h"
+
+mr_member_t *mr_members_add(mr_members_t *members, const void *identity, size_t identity_size) {
+    if (identity_size > MR_IDENTITY_MAX)
+        return NULL;
+    mr_member_t **items = realloc(members->items, (members->count + 1) * sizeof *items);
+    if (!items)
+        return NULL;
+    members->items = items;
+    mr_member_t *member = calloc(1, sizeof *member);
+    if (!member)
+        return NULL;
+    member->number = members->count;
+    memcpy(member->identity, identity, identity_size);
+    member->identity_size = identity_size;
+    members->items[members->count++] = member;
+    return member;
+}
+
+mr_member_t *mr_members_get(const mr_members_t *members, uint32_t number) {
+    return number < members->count ? members->items[number] : NULL;
+}
+
+mr_member_t *mr_members_by_identity(const mr_members_t *members, const void *identity, size_t identity_size) {
+    for (uint32_t i = 0; i < members->count; i++) {
+        mr_member_t *member = members->items[i];
+        if (member && member->identity_size == identity_size && !memcmp(member->identity, identity, identity_size))
+            return member;
+    }
+    return NULL;
+}
+
+mr_member_t *mr_members_by_pid(const mr_members_t *members, uint32_t pid) {
+    for (uint32_t i = 0; i < members->count; i++)
+        if (members->items[i] && members->items[i]->pid == pid)
+            return members->items[i];
+    return NULL;
+}
+
+mr_member_t *mr_members_next_offer(const mr_members_t *members) {
+    mr_member_t *first = NULL;
+    for (uint32_t i = 0; i < members->count; i++) {
+        mr_member_t *member = members->items[i];
+        if (member && member->offered && (!first || member->offer_order < first->offer_order))
+            first = member;
+    }
+    return first;
+}
+
+void mr_members_remove(mr_members_t *members, mr_member_t *member) {
+    zsock_destroy(&member->lane);
+    members->items[member->number] = NULL;
+    free(member);
+}
+
+void mr_members_free(mr_members_t *members) {
+    for (uint32_t i = 0; i < members->count; i++)
+        if (members->items[i])
+            mr_members_remove(members, members->items[i]);
+    free(members->items);
+    *members = (mr_members_t){0};
+}

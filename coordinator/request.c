@@ -1,0 +1,181 @@
+#include "request.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "jobs/registry.h"
+#include "log.h"
+#include "units.h"
+
+static void print_help(const mr_job_t *job) {
+    printf("Usage: millrace run %s [options] %s\n\n%s.\n\n", job->name, job->arguments, job->summary);
+    for (const mr_option_t *option = job->options; option && option->name; option++) {
+        char name[64];
+        snprintf(name, sizeof name, "--%s %s", option->name, option->value ? option->value : "");
+        printf("      %-28s %s", name, option->help);
+        if (option->default_value)
+            printf(" (%s)", option->default_value);
+        putchar('\n');
+    }
+    puts(job->options && job->options[0].name ? "\nOptions of every job:" : "Options of every job:");
+    mr_settings_help(stdout);
+    puts("\nSizes take K M G T (powers of 1,024), times ms s m h. Each option may also stand in the\n"
+         "environment (MILLRACE_CHUNK) or in ./millrace.conf (chunk = 4M). `man millrace` has the rest.");
+}
+
+static int find_job(mr_request_t *request, const char *name, mr_error_t *error) {
+    request->job = mr_job_find(name);
+    const char *nearest = request->job ? NULL : mr_job_nearest(name);
+    if (!request->job)
+        return mr_error_set(error, MR_STATUS_USAGE, "unknown job '%s'%s%s%s; see millrace jobs", name,
+                            nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+    request->options = mr_options_new(request->job);
+    return request->options ? 0 : mr_error_memory(error, "reading options");
+}
+
+static int configure_job(mr_request_t *request, mr_error_t *error) {
+    mr_complaint_t complaint = {0};
+    request->job = mr_job_variant(request->job, request->options);
+    if (request->job->configure && request->job->configure(request->options, &request->state, &complaint))
+        return mr_error_set(error, MR_STATUS_USAGE, "%s: %s", request->job->name, complaint.text);
+    return 0;
+}
+
+static uint32_t usable_cpus(void) {
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) ? 1 : (uint32_t) CPU_COUNT(&set);
+}
+
+/* "N" or "N%" of the processors this process may use. */
+static int read_threads(mr_request_t *request, mr_error_t *error) {
+    char text[32];
+    uint64_t number;
+    snprintf(text, sizeof text, "%s", mr_settings_text(&request->settings, MR_SETTING_THREADS));
+    size_t length = strlen(text);
+    bool percent = length && text[length - 1] == '%';
+    if (percent)
+        text[length - 1] = 0;
+    if (mr_parse_count("--threads", text, 1, percent ? 10000 : 1024, &number, error))
+        return -1;
+    if (percent)
+        number = (number * usable_cpus() + 99) / 100;
+    request->cluster.threads = (uint32_t) number;
+    return 0;
+}
+
+static int read_workers(mr_request_t *request, mr_error_t *error) {
+    uint64_t workers;
+    if (read_threads(request, error) ||
+        mr_settings_count(&request->settings, MR_SETTING_WORKERS, 0, 1024, &workers, error) ||
+        mr_settings_count(&request->settings, MR_SETTING_REDUCERS, 0, 256, &request->reducers, error))
+        return -1;
+    if (!workers)
+        workers = (request->cluster.threads + 7) / 8;
+    if (workers > request->cluster.threads)
+        request->cluster.threads = (uint32_t) workers; /* each process computes with one thread at least */
+    request->cluster.processes = (uint32_t) workers;
+    if (!request->reducers)
+        request->reducers = usable_cpus() < 256 ? usable_cpus() : 256;
+    return 0;
+}
+
+static int read_limits(mr_request_t *request, mr_error_t *error) {
+    const mr_settings_t *settings = &request->settings;
+    mr_cluster_config_t *cluster = &request->cluster;
+    uint64_t flush, lease, timeout;
+    if (mr_settings_size(settings, MR_SETTING_CHUNK, 0, (uint64_t) 1 << 50, &request->chunk, error) ||
+        mr_settings_size(settings, MR_SETTING_MEMORY, (uint64_t) 1 << 20, (uint64_t) 1 << 44, &request->memory,
+                         error) ||
+        mr_settings_size(settings, MR_SETTING_BLOCK, 1, (uint64_t) 1 << 28, &cluster->block_size, error) ||
+        mr_settings_size(settings, MR_SETTING_MAX_RECORD, 1, (uint64_t) 1 << 34, &cluster->max_record, error) ||
+        mr_settings_count(settings, MR_SETTING_SKIP_BAD, 0, UINT64_MAX, &cluster->skip_bad, error) ||
+        mr_settings_time(settings, MR_SETTING_FLUSH, 1, 86400000, &flush, error) ||
+        mr_settings_time(settings, MR_SETTING_LEASE, 200, 86400000, &lease, error) ||
+        mr_settings_time(settings, MR_SETTING_WORKER_TIMEOUT, 0, 864000000, &timeout, error))
+        return -1;
+    cluster->flush_ms = (uint32_t) flush;
+    cluster->lease_ms = (uint32_t) lease;
+    cluster->worker_timeout_ms = (uint32_t) timeout;
+    cluster->worker_memory = request->memory;
+    cluster->only = mr_settings_text(settings, MR_SETTING_ONLY);
+    return 0;
+}
+
+static int read_output(mr_request_t *request, mr_error_t *error) {
+    static const char *const formats[] = {"tsv", "csv", "json", NULL};
+    static const char *const sorts[] = {"key", "value", "none", NULL};
+    static const char *const orders[] = {"completion", "input", NULL};
+    const mr_settings_t *settings = &request->settings;
+    unsigned format, sort, order;
+    if (mr_settings_choice(settings, MR_SETTING_FORMAT, formats, &format, error) ||
+        mr_settings_choice(settings, MR_SETTING_SORT, sorts, &sort, error) ||
+        mr_settings_choice(settings, MR_SETTING_ORDER, orders, &order, error) ||
+        mr_settings_count(settings, MR_SETTING_TOP, 0, UINT64_MAX, &request->output.top, error))
+        return -1;
+    request->output.path = mr_settings_text(settings, MR_SETTING_OUTPUT);
+    request->output.overwrite = mr_settings_switch(settings, MR_SETTING_OVERWRITE);
+    request->output.format = (mr_row_format_t) format;
+    request->output.sort = (mr_sort_t) sort;
+    request->output.job = request->job;
+    request->output.state = request->state;
+    request->output.memory = request->memory;
+    request->output.tmp_dir = request->tmp_dir;
+    request->output.reducers = (uint32_t) request->reducers;
+    request->in_order = order == 1;
+    return 0;
+}
+
+static int read_talk(mr_request_t *request, mr_error_t *error) {
+    const mr_settings_t *settings = &request->settings;
+    request->cluster.log_level = mr_settings_text(settings, MR_SETTING_LOG_LEVEL);
+    int level = mr_log_level_find(request->cluster.log_level);
+    int mode = mr_progress_mode_find(mr_settings_text(settings, MR_SETTING_PROGRESS));
+    if (level < 0)
+        return mr_error_set(error, MR_STATUS_USAGE, "--log-level: '%s' is none of error, warning, info, debug",
+                            request->cluster.log_level);
+    if (mode < 0)
+        return mr_error_set(error, MR_STATUS_USAGE, "--progress: '%s' is none of auto, bar, json, none",
+                            mr_settings_text(settings, MR_SETTING_PROGRESS));
+    mr_log_init("millrace", (mr_log_level_t) level);
+    request->progress = (mr_progress_mode_t) mode;
+    request->quiet = mr_settings_switch(settings, MR_SETTING_QUIET);
+    request->dry_run = mr_settings_switch(settings, MR_SETTING_DRY_RUN);
+    return 0;
+}
+
+static void read_inputs(mr_request_t *request) {
+    const char *tmp = mr_settings_text(&request->settings, MR_SETTING_TMP);
+    const char *environment = getenv("TMPDIR");
+    request->tmp_dir = tmp ? tmp : environment && *environment ? environment : "/tmp";
+    request->cluster.tmp_dir = request->tmp_dir;
+    request->inputs.recursive = mr_settings_switch(&request->settings, MR_SETTING_RECURSIVE);
+    request->inputs.files_from = mr_settings_text(&request->settings, MR_SETTING_FILES_FROM);
+    request->inputs.files0_from = mr_settings_text(&request->settings, MR_SETTING_FILES0_FROM);
+}
+
+int mr_request_read(mr_request_t *request, int argc, char **argv, mr_error_t *error) {
+    int first;
+    *request = (mr_request_t){0};
+    if (find_job(request, argv[0], error) || mr_settings_load(&request->settings, error))
+        return -1;
+    int parsed = mr_settings_parse(&request->settings, request->options, request->job, argc, argv, &first, error);
+    if (parsed > 0)
+        print_help(request->job);
+    if (parsed)
+        return parsed;
+    request->operand_count = argc - first;
+    request->operands = argv + first;
+    read_inputs(request);
+    return configure_job(request, error) || read_talk(request, error) || read_workers(request, error) ||
+                   read_limits(request, error) || read_output(request, error)
+               ? -1
+               : 0;
+}
+
+void mr_request_free(mr_request_t *request) {
+    if (request->job && request->job->destroy && request->state)
+        request->job->destroy(request->state);
+    mr_options_destroy(&request->options);
+    mr_settings_free(&request->settings);
+}

@@ -1,0 +1,35 @@
+/* request.h - what `millrace run` was asked to do, read from the settings and checked. */
+#ifndef MR_REQUEST_H
+#define MR_REQUEST_H
+
+#include "cluster.h"
+#include "settings.h"
+
+typedef struct mr_request {
+    const mr_job_t *job; /* the variant the options mean */
+    mr_options_t *options;
+    void *state; /* the job's */
+    mr_settings_t settings;
+    int operand_count;
+    char **operands; /* inputs, or arguments of the job */
+    const char *tmp_dir;
+    mr_output_config_t output;
+    mr_inputs_config_t inputs;
+    mr_cluster_config_t cluster; /* limits only; the rest is filled in when the parts exist */
+    uint64_t chunk;
+    uint64_t memory;
+    uint64_t reducers;
+    bool in_order;
+    bool dry_run;
+    bool quiet;
+    mr_progress_mode_t progress;
+} mr_request_t;
+
+/* Reads argv = { JOB, ... }. Returns 0; 1: help was printed; -1 and status USAGE. End with mr_request_free in every case. */
+int mr_request_read(mr_request_t *request, int argc, char **argv, mr_error_t *error);
+void mr_request_free(mr_request_t *request);
+
+/* Carries it out. Returns 0, or -1 and `error`. */
+int mr_run(const mr_request_t *request, mr_error_t *error);
+
+#endif

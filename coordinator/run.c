@@ -1,0 +1,251 @@
+/* One run, from the request to the output in its place. It reads as phases: plan, open, map, merge, settle. */
+#include <czmq.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "log.h"
+#include "request.h"
+#include "scratch.h"
+
+#define LEAST_CHUNK ((uint64_t) 256 << 10)
+#define MOST_CHUNK ((uint64_t) 8 << 20)
+#define TASKS_A_THREAD 128 /* enough for threads to end together, few enough to cost nothing */
+#define GRACE_MS 2000      /* for local workers to end by themselves */
+
+typedef struct run {
+    const mr_request_t *request;
+    mr_scratch_t scratch;
+    mr_work_t work;
+    mr_ledger_t ledger;
+    mr_progress_t progress;
+    mr_output_t *output;
+    mr_sink_t *sink;     /* of a job over files */
+    mr_groups_t *groups; /* of a job with arguments */
+    mr_cluster_t *cluster;
+    int signals; /* signalfd */
+    int64_t started_ms;
+} run_t;
+
+/* ---- plan ---- */
+
+static uint64_t choose_chunk(const mr_request_t *request, uint64_t bytes) {
+    uint64_t chunk = bytes / (TASKS_A_THREAD * (uint64_t) request->cluster.threads);
+    if (request->chunk)
+        return request->chunk;
+    return chunk < LEAST_CHUNK ? LEAST_CHUNK : chunk > MOST_CHUNK ? MOST_CHUNK : chunk;
+}
+
+static int plan_files(run_t *run, mr_error_t *error) {
+    const mr_request_t *request = run->request;
+    mr_inputs_config_t inputs = request->inputs;
+    inputs.spool_dir = run->scratch.dir;
+    if (mr_inputs_collect(&run->work.inputs, &inputs, request->operand_count, request->operands, error) ||
+        mr_inputs_split(&run->work.inputs, choose_chunk(request, run->work.inputs.bytes), &run->work.splits, error))
+        return -1;
+    run->ledger.files = run->work.inputs.count;
+    return 0;
+}
+
+static int plan_arguments(run_t *run, mr_error_t *error) {
+    const mr_request_t *request = run->request;
+    mr_complaint_t complaint = {0};
+    run->work.planned = true;
+    if (request->job->plan(request->state, request->operand_count, request->operands, &run->work.plan, &complaint))
+        return mr_error_set(error, MR_STATUS_USAGE, "%s", complaint.text);
+    return 0;
+}
+
+static int plan(run_t *run, mr_error_t *error) {
+    if (mr_scratch_make(&run->scratch, run->request->tmp_dir, error))
+        return -1;
+    int failed = run->request->job->flags & MR_JOB_ARGUMENTS ? plan_arguments(run, error) : plan_files(run, error);
+    run->ledger.input_bytes = mr_work_bytes(&run->work);
+    return failed;
+}
+
+static int print_plan(const run_t *run, mr_error_t *error) {
+    const mr_request_t *request = run->request;
+    printf("job\t%s\nfiles\t%llu\nbytes\t%llu\ntasks\t%u\nworkers\t%u\nthreads\t%u\nreducers\t%llu\nmemory\t%"
+           "llu\noutput\t%s\n",
+           request->job->name, (unsigned long long) run->ledger.files, (unsigned long long) run->ledger.input_bytes,
+           mr_work_tasks(&run->work), request->cluster.processes, request->cluster.threads,
+           (unsigned long long) request->reducers, (unsigned long long) request->memory,
+           request->output.path ? request->output.path : "standard output");
+    return fflush(stdout) ? mr_error_set(error, MR_STATUS_STORAGE, "standard output: %s", strerror(errno)) : 0;
+}
+
+/* ---- open ---- */
+
+static int check_output(const run_t *run, mr_error_t *error) {
+    dev_t device;
+    ino_t inode;
+    if (mr_output_identity(run->output, &device, &inode) && mr_inputs_contain(&run->work.inputs, device, inode))
+        return mr_error_set(error, MR_STATUS_USAGE, "%s: the output is one of the inputs", run->request->output.path);
+    return 0;
+}
+
+static int open_reduction(run_t *run, mr_error_t *error) {
+    const mr_request_t *request = run->request;
+    mr_sink_config_t sink = {request->memory, request->tmp_dir, (uint32_t) request->reducers, request->job->ops,
+                             request->job->ncells};
+    if (request->job->flags & MR_JOB_ARGUMENTS) {
+        run->groups = mr_groups_new(request->job, &run->work, run->output, request->in_order, error);
+        return run->groups ? 0 : -1;
+    }
+    run->sink = mr_sink_new(&sink, error);
+    return run->sink ? 0 : -1;
+}
+
+/* The signals are blocked before the first thread is made, so that no thread but the one that reads the signalfd gets them. */
+static int watch_signals(run_t *run, mr_error_t *error) {
+    static const int watched[] = {SIGINT, SIGTERM, SIGHUP, SIGCHLD};
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof watched / sizeof *watched; i++)
+        sigaddset(&set, watched[i]);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN); /* a closed stdout is an error to report, not a death */
+    run->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return run->signals < 0 ? mr_error_set(error, MR_STATUS_JOB, "cannot watch signals: %s", strerror(errno)) : 0;
+}
+
+static int open_cluster(run_t *run, mr_error_t *error) {
+    mr_cluster_config_t config = run->request->cluster;
+    zsys_handler_set(NULL); /* signals are ours */
+    config.job = run->request->job;
+    config.options = run->request->options;
+    config.work = &run->work;
+    config.sink = run->sink;
+    config.groups = run->groups;
+    config.ledger = &run->ledger;
+    config.progress = &run->progress;
+    config.dir = run->scratch.dir;
+    config.signals = run->signals;
+    run->cluster = mr_cluster_new(&config, error);
+    return run->cluster ? 0 : -1;
+}
+
+static int open_parts(run_t *run, mr_error_t *error) {
+    run->output = mr_output_open(&run->request->output, error);
+    return !run->output || check_output(run, error) || open_reduction(run, error) || open_cluster(run, error) ? -1 : 0;
+}
+
+/* ---- merge: in a thread of its own, so that Ctrl-C is heard meanwhile ---- */
+
+typedef struct merging {
+    run_t *run;
+    int done; /* eventfd */
+    int failed;
+    mr_error_t error;
+} merging_t;
+
+static void *merge_main(void *argument) {
+    merging_t *merging = argument;
+    run_t *run = merging->run;
+    merging->failed = mr_output_sink(run->output, run->sink, &run->ledger.rows, &merging->error);
+    eventfd_write(merging->done, 1);
+    return NULL;
+}
+
+/* The merge cannot be stopped halfway; the process ends instead, and takes what has no name yet with it. */
+static void leave_at_once(run_t *run, unsigned signal_number) {
+    mr_error_t error = {0};
+    mr_progress_clear(&run->progress);
+    mr_error_set(&error, MR_STATUS_INTERRUPTED, "interrupted by signal %u; no output was written", signal_number);
+    mr_log_error(&error);
+    mr_output_abandon(run->output);
+    mr_scratch_remove(&run->scratch);
+    mr_cluster_destroy(&run->cluster, 0);
+    _exit(MR_STATUS_INTERRUPTED);
+}
+
+static void wait_for_merge(run_t *run, merging_t *merging) {
+    struct pollfd items[] = {{merging->done, POLLIN, 0}, {run->signals, POLLIN, 0}};
+    struct signalfd_siginfo info;
+    for (;;) {
+        int ready = poll(items, 2, 100);
+        if (ready > 0 && items[0].revents)
+            return;
+        while (ready > 0 && read(run->signals, &info, sizeof info) == sizeof info)
+            if (info.ssi_signo != SIGCHLD)
+                leave_at_once(run, info.ssi_signo);
+        mr_progress_show(&run->progress, mr_clock_ms(), 0, 0);
+    }
+}
+
+static int merge(run_t *run, mr_error_t *error) {
+    merging_t merging = {.run = run, .done = eventfd(0, EFD_CLOEXEC)};
+    pthread_t thread;
+    if (!run->sink)
+        return 0;
+    mr_progress_start(&run->progress, "merge", run->ledger.input_bytes, mr_clock_ms());
+    if (merging.done < 0 || pthread_create(&thread, NULL, merge_main, &merging))
+        return mr_error_memory(error, "starting the merge");
+    wait_for_merge(run, &merging);
+    pthread_join(thread, NULL);
+    close(merging.done);
+    mr_progress_end(&run->progress, mr_clock_ms(), run->ledger.input_bytes, 0);
+    run->ledger.spilled = mr_sink_stats(run->sink).spilled_bytes;
+    if (merging.failed)
+        *error = merging.error;
+    return merging.failed;
+}
+
+/* ---- settle ---- */
+
+/* What was read must be what was planned, before anything appears at the output's path. */
+static int verify(run_t *run, mr_error_t *error) {
+    return (!run->work.planned && mr_inputs_verify(&run->work.inputs, error)) ||
+                   mr_ledger_reconcile(&run->ledger, error)
+               ? -1
+               : 0;
+}
+
+static void print_summary(const run_t *run) {
+    char text[512];
+    if (run->request->quiet)
+        return;
+    mr_ledger_summary(&run->ledger, (double) (mr_clock_ms() - run->started_ms) / 1000, text, sizeof text);
+    fprintf(stderr, "millrace: %s\n", text);
+}
+
+static void close_parts(run_t *run) {
+    mr_cluster_destroy(&run->cluster,
+                       run->cluster && run->ledger.tasks.committed == run->ledger.tasks.tasks ? GRACE_MS : 0);
+    mr_groups_destroy(&run->groups);
+    mr_sink_destroy(&run->sink);
+    mr_output_destroy(&run->output);
+    mr_work_free(&run->work);
+    mr_scratch_remove(&run->scratch);
+    if (run->signals >= 0)
+        close(run->signals);
+}
+
+static int carry_out(run_t *run, mr_error_t *error) {
+    if (watch_signals(run, error) || plan(run, error))
+        return -1;
+    if (run->request->dry_run)
+        return print_plan(run, error);
+    if (open_parts(run, error) || mr_cluster_run(run->cluster, error) || verify(run, error) || merge(run, error) ||
+        mr_output_commit(run->output, error))
+        return -1;
+    print_summary(run);
+    return 0;
+}
+
+int mr_run(const mr_request_t *request, mr_error_t *error) {
+    run_t run = {
+        .request = request, .progress = {.mode = request->progress}, .signals = -1, .started_ms = mr_clock_ms()};
+    int failed = carry_out(&run, error);
+    mr_progress_clear(&run.progress);
+    close_parts(&run);
+    return failed;
+}
