@@ -2,8 +2,15 @@
  * final rows in key order.
  *
  * A run is staged when it arrives and belongs to (worker, partial); it counts only when that partial is committed,
- * and is freed when it is dropped. Staged runs are never merged with committed ones. One thread calls these
- * functions; the sink has `reducers` threads of its own that merge and spill. */
+ * and is freed when it is dropped. Staged runs are never merged with committed ones.
+ *
+ * One thread calls these functions; none of them waits but mr_sink_finish. The sink starts threads of its own when there is
+ * something to merge or to spill, and tells the caller through mr_sink_fd. The result is the same bytes whatever the order of
+ * arrival, the number of threads and the memory.
+ *
+ * Memory: runs and their indexes, room reserved for runs on their way, and the buffers of merges stay within `memory` (at
+ * least MR_SINK_LEAST_MEMORY), except for a run that is larger by itself. What is on disk still has its index in memory: about
+ * one key for each 32 KiB. */
 #ifndef MR_SINK_H
 #define MR_SINK_H
 
@@ -14,18 +21,21 @@
 
 typedef struct mr_sink mr_sink_t;
 
+#define MR_SINK_LEAST_MEMORY ((size_t) 1 << 20) /* bytes; less is taken as this */
+
 typedef struct mr_sink_config {
     size_t memory;       /* bytes the sink may hold in all, also while it merges */
-    const char *tmp_dir; /* where runs are spilled (unlinked files) */
-    uint32_t reducers;   /* threads */
-    const mr_op_t *ops;  /* borrowed */
+    const char *tmp_dir; /* where runs are spilled (unlinked files); copied */
+    uint32_t reducers;   /* threads of the final merge; 0 is taken as 1 */
+    const mr_op_t *ops;  /* copied */
     uint32_t ncells;
 } mr_sink_config_t;
 
 mr_sink_t *mr_sink_new(const mr_sink_config_t *config, mr_error_t *error);
 void mr_sink_destroy(mr_sink_t **sink);
 
-/* Takes over a run that arrived; `release(hint)` frees it. A malformed run is an error and is released. */
+/* Takes over a run that arrived; `release(hint)` frees it, from any thread, and is called in every case, also when this fails:
+ * the run is malformed (status JOB), or a background thread had failed. */
 int mr_sink_stage(mr_sink_t *sink, uint32_t worker, uint64_t partial, const void *data, size_t size,
                   void (*release)(void *hint), void *hint, mr_error_t *error);
 
@@ -39,9 +49,10 @@ int mr_sink_commit(mr_sink_t *sink, uint32_t worker, uint64_t partial, mr_error_
 void mr_sink_drop(mr_sink_t *sink, uint32_t worker, uint64_t partial);
 void mr_sink_drop_worker(mr_sink_t *sink, uint32_t worker);
 
-/* Asks for room for a run of `bytes` that a worker offers. True: reserved (the next stage of up to so many bytes uses it up).
- * False: not now; the sink is making room, mr_sink_fd becomes readable when it is worth asking again. A run is always
- * granted in the end, also one larger than the memory. */
+/* Asks for room for a run of `bytes` that a worker offers. True: reserved (the next stage of up to so many bytes uses it up;
+ * of several that would do, the smallest). False: not now; the sink is making room, mr_sink_fd becomes readable when it is worth
+ * asking again: ask then for those refused in the order in which they came. A run is always granted in the end, also one larger
+ * than the memory: that one alone, when nothing else is reserved and all else is on disk. */
 bool mr_sink_reserve(mr_sink_t *sink, size_t bytes);
 /* Gives a reservation back (the worker it was made for is gone). */
 void mr_sink_unreserve(mr_sink_t *sink, size_t bytes);
@@ -56,8 +67,11 @@ typedef struct mr_sink_visitor {
     void *context;
     /* Appends what the row becomes to `buffer`. Called from several threads at once, each with a buffer of its own. -1: error */
     int (*row)(void *context, const mr_row_t *row, mr_buffer_t *buffer, mr_error_t *error);
-    /* Takes the text of one key range. Called in key order, one call at a time. */
+    /* Takes the text of one key range, or of the next part of a long one. Called in key order, one call at a time. */
     int (*write)(void *context, const mr_buffer_t *buffer, mr_error_t *error);
+    /* May be NULL. Reworks a buffer that is full before it waits for its turn to be written; called as `row` is. */
+    int (*seal)(void *context, mr_buffer_t *buffer, mr_error_t *error);
+    size_t bound; /* bytes at which a buffer is full; 0: as the sink's memory allows */
 } mr_sink_visitor_t;
 
 /* Waits for the background, then merges all committed runs by key ranges in parallel and hands the rows to `visitor` in key
@@ -68,7 +82,7 @@ typedef struct mr_sink_stats {
     uint64_t runs;          /* committed so far */
     uint64_t spilled_bytes; /* written to tmp_dir */
     uint64_t merges;        /* in the background */
-    size_t peak_memory;     /* bytes of runs, indexes and merge buffers */
+    size_t peak_memory;     /* bytes of runs, indexes, reservations and merge buffers */
 } mr_sink_stats_t;
 mr_sink_stats_t mr_sink_stats(const mr_sink_t *sink);
 
