@@ -1,7 +1,20 @@
 /* output.h - result rows to stdout or, atomically, to a file.
  *
  * A file's temporary sibling (PATH.millrace-XXXXXX) is made before any task runs, so that an unwritable place is known at once;
- * after the last commit it is fsynced and renamed, and the directory fsynced. Nothing else ever appears at the path. */
+ * after the last commit it is fsynced and renamed, and the directory fsynced. Nothing else ever appears at the path. A symlink is
+ * followed: its target is replaced. What is not a regular file (/dev/null, a FIFO) is opened and written as it is, and so is a
+ * path that is this process's stdout (/dev/stdout); these are not atomic.
+ *
+ * Formats, each row ended by \n:
+ *   tsv   key TAB column TAB column...; the key's bytes as they are. Only in a key that has a TAB or a newline in it, these
+ *         are written \t and \n and each backslash \\; csv and json keep such keys apart from others in every case.
+ *   csv   RFC 4180, but for lines ended by \n alone; a header line `key,COLUMNS`; key and columns quoted where they must be,
+ *         and an empty key always. Bytes as they are.
+ *   json  one object a line: {"key":"...","COLUMN":N,...}. A column that is a number is written with all its digits. Bytes of a key that
+ *         are not UTF-8 become U+FFFD, and the key's bytes follow as "key_base64".
+ * Columns are what the job prints, cut at tabs, named as in mr_job_t.columns (default: value, value2, ...).
+ *
+ * The process should ignore SIGPIPE: a closed stdout is then an error (STORAGE) like others. */
 #ifndef MR_OUTPUT_H
 #define MR_OUTPUT_H
 
@@ -21,14 +34,15 @@ typedef struct mr_output_config {
     uint64_t top;        /* 0: all rows; else the N rows with the largest first cell, largest first */
     const mr_job_t *job; /* how a row prints */
     const void *state;   /* the job's */
-    size_t memory;       /* bytes it may use to sort by value; beyond, it spills */
+    size_t memory;       /* bytes it may use to sort by value or for `top`, besides the sink's; beyond, it spills */
     const char *tmp_dir;
     uint32_t reducers; /* threads for the sort by value */
 } mr_output_config_t;
 
 typedef struct mr_output mr_output_t;
 
-/* Opens stdout or the temporary file. Status USAGE when the path exists (without overwrite); STORAGE when it can't be written. */
+/* Opens stdout or the temporary file. Status USAGE when the path exists (without overwrite) or is a directory; STORAGE when it
+ * can't be written. `config` is copied, what it points to is borrowed. */
 mr_output_t *mr_output_open(const mr_output_config_t *config, mr_error_t *error);
 
 /* Device and inode of what stands at the output path now, to compare with the inputs. False: nothing stands there. */
@@ -40,8 +54,12 @@ int mr_output_sink(mr_output_t *output, mr_sink_t *sink, uint64_t *rows, mr_erro
 /* One row at once (results that stream); pushed out to stdout before it returns. */
 int mr_output_row(mr_output_t *output, const mr_row_t *row, mr_error_t *error);
 
-/* Makes the file appear at its path (or flushes stdout), durably. */
+/* Makes the file appear at its path, durably. Without overwrite, a file that has appeared there meanwhile is left alone: STORAGE.
+ * On any failure the path is as it was. Call it also for stdout: it writes the header of a csv without rows. */
 int mr_output_commit(mr_output_t *output, mr_error_t *error);
+
+/* Removes the temporary file and nothing else: for a process about to end while another thread still writes. */
+void mr_output_abandon(const mr_output_t *output);
 
 /* Frees; removes the temporary file if it was not committed. */
 void mr_output_destroy(mr_output_t **output);

@@ -1,0 +1,230 @@
+/* output_rows.c - a result row as text: tsv, csv or json (output.h says how each treats odd bytes).
+ *
+ * Fails only when memory is out. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "output_private.h"
+
+#define DECIMAL_MAX 20u
+
+static const char PAIRS[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+                            "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+                            "8081828384858687888990919293949596979899";
+
+char *mr_put_decimal(char *out, uint64_t value) {
+    char digits[DECIMAL_MAX], *at = digits + DECIMAL_MAX;
+    for (; value >= 100; value /= 100)
+        memcpy(at -= 2, PAIRS + 2 * (value % 100), 2);
+    if (value >= 10)
+        memcpy(at -= 2, PAIRS + 2 * value, 2);
+    else
+        *--at = (char) ('0' + value);
+    size_t size = (size_t) (digits + DECIMAL_MAX - at);
+    memcpy(out, at, size);
+    return out + size;
+}
+
+/* ---- column names ---- */
+
+static char *column_name(const mr_job_t *job, size_t index) {
+    const char *at = job->columns ? job->columns : "value";
+    for (size_t i = 0; i < index && at; i++) {
+        at = strchr(at, '\t');
+        at = at ? at + 1 : NULL;
+    }
+    char *name = NULL;
+    if (at)
+        return strndup(at, strcspn(at, "\t"));
+    return asprintf(&name, "value%zu", index + 1) < 0 ? NULL : name;
+}
+
+static size_t count_columns(const mr_job_t *job) {
+    size_t count = 1;
+    for (const char *at = job->columns ? job->columns : ""; *at; at++)
+        count += *at == '\t';
+    return !job->print && job->ncells > count ? job->ncells : count;
+}
+
+int mr_columns_make(mr_columns_t *columns, const mr_job_t *job, mr_error_t *error) {
+    size_t count = count_columns(job);
+    columns->names = calloc(count, sizeof *columns->names);
+    for (; columns->names && columns->count < count; columns->count++) {
+        columns->names[columns->count] = column_name(job, columns->count);
+        if (!columns->names[columns->count])
+            break;
+    }
+    return columns->count == count ? 0 : mr_error_memory(error, "naming the columns");
+}
+
+void mr_columns_free(mr_columns_t *columns) {
+    for (size_t i = 0; i < columns->count; i++)
+        free(columns->names[i]);
+    free(columns->names);
+    *columns = (mr_columns_t){0};
+}
+
+/* ---- tsv ---- */
+
+/* Non-zero if one of the 8 bytes is below 14: tab and newline are. */
+static inline uint64_t below_14(uint64_t word) {
+    return (word - 0x0E0E0E0E0E0E0E0Eu) & ~word & 0x8080808080808080u;
+}
+
+static bool needs_escape(const char *key, size_t size) {
+    uint64_t word, low = 0;
+    size_t i = 0;
+    for (; i + 8 <= size; i += 8) {
+        memcpy(&word, key + i, 8);
+        low |= below_14(word);
+    }
+    for (; i < size; i++)
+        low |= (unsigned char) key[i] < 14;
+    return low && (memchr(key, '\t', size) || memchr(key, '\n', size));
+}
+
+/* Into room for 2 * size bytes. */
+static char *put_escaped(char *out, const char *key, size_t size) {
+    for (size_t i = 0; i < size; i++) {
+        char c = key[i];
+        if (c == '\t' || c == '\n' || c == '\\')
+            *out++ = '\\';
+        *out++ = (char) (c == '\t' ? 't' : c == '\n' ? 'n' : c);
+    }
+    return out;
+}
+
+/* Into room for MR_PRINT_MAX bytes. */
+static char *put_columns(const mr_output_t *output, const mr_row_t *row, char *out) {
+    const mr_job_t *job = output->config.job;
+    if (job->print)
+        return out + job->print(output->config.state, row->cells, out);
+    out = mr_put_decimal(out, row->cells[0]);
+    for (uint32_t i = 1; i < job->ncells; i++) {
+        *out++ = '\t';
+        out = mr_put_decimal(out, row->cells[i]);
+    }
+    return out;
+}
+
+static int format_tsv(const mr_output_t *output, const mr_row_t *row, mr_buffer_t *buffer) {
+    bool escape = needs_escape(row->key, row->key_size);
+    if (mr_buffer_reserve(buffer, row->key_size * (escape ? 2 : 1) + MR_PRINT_MAX + 2))
+        return -1;
+    char *out = buffer->data + buffer->size;
+    if (escape) {
+        out = put_escaped(out, row->key, row->key_size);
+    } else if (row->key_size) {
+        memcpy(out, row->key, row->key_size);
+        out += row->key_size;
+    }
+    *out++ = '\t';
+    out = put_columns(output, row, out);
+    *out++ = '\n';
+    buffer->size = (size_t) (out - buffer->data);
+    return 0;
+}
+
+/* ---- csv ---- */
+
+static int put_quoted(mr_buffer_t *buffer, const char *text, size_t size) {
+    if (mr_buffer_reserve(buffer, 2 * size + 2))
+        return -1;
+    char *out = buffer->data + buffer->size;
+    *out++ = '"';
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] == '"')
+            *out++ = '"';
+        *out++ = text[i];
+    }
+    *out++ = '"';
+    buffer->size = (size_t) (out - buffer->data);
+    return 0;
+}
+
+int mr_put_csv(mr_buffer_t *buffer, const char *text, size_t size) {
+    for (size_t i = 0; i < size; i++)
+        if (text[i] == '"' || text[i] == ',' || text[i] == '\n' || text[i] == '\r')
+            return put_quoted(buffer, text, size);
+    return mr_buffer_append(buffer, text, size);
+}
+
+/* The next of the columns in [*at, end), cut at tabs. False: there is none. */
+static bool next_column(const char **at, const char *end, const char **column, size_t *size) {
+    if (!*at)
+        return false;
+    const char *tab = memchr(*at, '\t', (size_t) (end - *at));
+    *column = *at;
+    *size = (size_t) ((tab ? tab : end) - *at);
+    *at = tab ? tab + 1 : NULL;
+    return true;
+}
+
+static int format_csv(const mr_output_t *output, const mr_row_t *row, mr_buffer_t *buffer) {
+    char text[MR_PRINT_MAX];
+    const char *at = text, *end = put_columns(output, row, text), *column;
+    size_t size;
+    if (row->key_size ? mr_put_csv(buffer, row->key, row->key_size) : mr_buffer_append(buffer, "\"\"", 2))
+        return -1;
+    while (next_column(&at, end, &column, &size))
+        if (mr_buffer_append(buffer, ",", 1) || mr_put_csv(buffer, column, size))
+            return -1;
+    return mr_buffer_append(buffer, "\n", 1);
+}
+
+/* ---- json ---- */
+
+static int put_json_column(mr_buffer_t *buffer, const char *name, const char *text, size_t size) {
+    bool number = mr_is_json_number(text, size);
+    if (mr_buffer_append(buffer, ",\"", 2) || mr_put_json(buffer, name, strlen(name)) < 0 ||
+        mr_buffer_append(buffer, "\":", 2))
+        return -1;
+    if (number)
+        return mr_buffer_append(buffer, text, size);
+    if (mr_buffer_append(buffer, "\"", 1) || mr_put_json(buffer, text, size) < 0)
+        return -1;
+    return mr_buffer_append(buffer, "\"", 1);
+}
+
+static int put_json_key(mr_buffer_t *buffer, const char *key, size_t size) {
+    if (mr_buffer_append(buffer, "{\"key\":\"", 8))
+        return -1;
+    int utf8 = mr_put_json(buffer, key, size);
+    if (utf8 < 0 || mr_buffer_append(buffer, "\"", 1))
+        return -1;
+    if (utf8)
+        return 0;
+    if (mr_buffer_append(buffer, ",\"key_base64\":\"", 15) || mr_put_base64(buffer, key, size))
+        return -1;
+    return mr_buffer_append(buffer, "\"", 1);
+}
+
+static int format_json(const mr_output_t *output, const mr_row_t *row, mr_buffer_t *buffer) {
+    char text[MR_PRINT_MAX], spare[32];
+    const char *at = text, *end = put_columns(output, row, text), *column;
+    size_t size;
+    if (put_json_key(buffer, row->key, row->key_size))
+        return -1;
+    for (size_t i = 0; next_column(&at, end, &column, &size); i++) {
+        snprintf(spare, sizeof spare, "value%zu", i + 1);
+        const char *name = i < output->columns.count ? output->columns.names[i] : spare;
+        if (put_json_column(buffer, name, column, size))
+            return -1;
+    }
+    return mr_buffer_append(buffer, "}\n", 2);
+}
+
+int mr_output_format(const mr_output_t *output, const mr_row_t *row, mr_buffer_t *buffer, mr_error_t *error) {
+    int result;
+    switch (output->config.format) {
+    case MR_ROW_CSV:
+        result = format_csv(output, row, buffer);
+        break;
+    case MR_ROW_JSON:
+        result = format_json(output, row, buffer);
+        break;
+    default:
+        result = format_tsv(output, row, buffer);
+    }
+    return result ? mr_error_memory(error, "writing rows") : 0;
+}
