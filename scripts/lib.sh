@@ -1,0 +1,51 @@
+# lib.sh - what the scripts share. Source it; it changes into the project's root.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# What a build needs, and what the tests need beyond that (Debian's names).
+build_packages=(gcc g++ cmake ninja-build pkg-config libzmq3-dev libczmq-dev libmsgpack-dev libisal-dev libxxhash-dev)
+test_packages=(libcmocka-dev bats jq mawk gzip procps psmisc util-linux python3 wamerican-huge xxd)
+check_packages=(clang clang-format clang-tidy cppcheck universal-ctags libclang-rt-14-dev)
+
+say() {
+    printf '== %s\n' "$*" >&2
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        printf 'error: to install packages, run as root or install sudo: %s\n' "$*" >&2
+        return 2
+    fi
+}
+
+# install_missing PACKAGE... installs those that are not there; asks nothing and touches nothing if all are.
+install_missing() {
+    local missing=() package
+    for package in "$@"; do
+        dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+    done
+    [ "${#missing[@]}" -eq 0 ] && return 0
+    if ! command -v apt-get >/dev/null; then
+        printf 'error: apt-get is not here; install by hand: %s\n' "${missing[*]}" >&2
+        return 2
+    fi
+    say "installing: ${missing[*]}"
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# build PRESET [CMAKE_OPTION...] configures and builds into build/PRESET.
+build() {
+    local preset=$1
+    shift
+    say "building $preset"
+    cmake --preset "$preset" "$@" >/dev/null
+    cmake --build --preset "$preset" >"build/$preset/build.log" 2>&1 || {
+        grep -E 'error|warning|undefined' -A5 "build/$preset/build.log" >&2 || tail -30 "build/$preset/build.log" >&2
+        return 1
+    }
+}
