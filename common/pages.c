@@ -2,14 +2,15 @@
 
 #include <sys/mman.h>
 
-/* Huge pages for less than this would waste more memory than they spare faults. */
-#define HUGE_FROM ((size_t) 4 << 20)
+/* What comes before this is in small pages, as huge ones would waste more memory than they spare faults. */
+#define HUGE_FROM ((size_t) 2 << 20)
 
 static void *advised(void *pages, size_t size) {
     if (pages == MAP_FAILED)
         return NULL;
-    if (size >= HUGE_FROM)
-        madvise(pages, size, MADV_HUGEPAGE); /* a wish: refused where the kernel has none */
+    if (size > HUGE_FROM)
+        madvise((char *) pages + HUGE_FROM, size - HUGE_FROM,
+                MADV_HUGEPAGE); /* a wish: refused where the kernel has none */
     return pages;
 }
 

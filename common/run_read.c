@@ -119,7 +119,7 @@ static int first_key(mr_run_t *run, mr_run_block_t *block, mr_buffer_t *buffer, 
         if (mr_row_decode(&cursor, cursor + want, run->ncells, &row) == 0)
             return keep_key(run, block, &row, error);
         if (want == block->size)
-            return malformed_at(run, block->offset, "a row does not decode", error);
+            return malformed_at(run, block->offset - MR_RUN_BLOCK_HEADER, "a row does not decode", error);
     }
 }
 

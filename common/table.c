@@ -21,11 +21,22 @@
 
 #define FIRST_BITS 13u /* of the first slots: 64 KiB */
 #define LAST_BITS 31u
-#define FIRST_ARENA ((size_t) 256 << 10)
+#define FIRST_ARENA ((size_t) 64 << 20) /* address space: memory comes as it is written */
 #define SLACK 64u
-#define KEPT_BITS 21u                  /* slots kept over a drain: 16 MiB */
-#define KEPT_ARENA ((size_t) 64 << 20) /* arena kept over a drain */
-#define AHEAD 16u                      /* rows fetched before they are written */
+#define NONE UINT32_MAX /* a size that no key has */
+#define KEPT_BITS 21u   /* slots kept over a drain: 16 MiB */
+#define CACHED_BITS 17u /* up to these slots, 1 MiB, and their rows stay in the processor's cache: nothing waits */
+#define PENDING 16u     /* rows between being added and being folded in; a power of two */
+#define PENDING_KEY 56u /* longest key that waits; longer ones are folded in at once */
+#define AHEAD 16u       /* rows fetched before they are written */
+
+/* A row whose slot is on its way from memory. */
+typedef struct pending {
+    uint32_t hash;
+    uint32_t size;         /* of the key; NONE: no row waits here */
+    char key[PENDING_KEY]; /* zeros up to MR_HASH_SHORT */
+    uint64_t cells[MR_MAX_CELLS];
+} pending_t;
 
 struct mr_table {
     uint64_t *slots;   /* 2^bits */
@@ -39,7 +50,9 @@ struct mr_table {
     size_t arena_size; /* bytes */
     mr_op_t ops[MR_MAX_CELLS];
     mr_error_t error; /* the first */
+    uint32_t next;    /* place in `pending` of the next row, counted on */
     mr_hash_seed_t seed;
+    pending_t pending[PENDING]; /* a ring */
 };
 
 static size_t slots_size(uint32_t bits) {
@@ -61,7 +74,7 @@ static size_t row_units(const mr_table_t *table, size_t key_size) {
 
 /* Makes the table empty over slots that are all zero. */
 static void set_empty(mr_table_t *table) {
-    uint32_t no_size = UINT32_MAX;
+    uint32_t no_size = NONE;
     memset(table->arena, 0, 8 * table->ncells);
     memcpy(table->arena + 8 * table->ncells, &no_size, sizeof no_size);
     table->used = (uint32_t) row_units(table, 0);
@@ -85,6 +98,8 @@ mr_table_t *mr_table_new(const mr_op_t *ops, uint32_t ncells) {
     table->ncells = ncells;
     memcpy(table->ops, ops, ncells * sizeof *ops);
     table->one_sum = ncells == 1 && ops[0] == MR_SUM;
+    for (uint32_t i = 0; i < PENDING; i++)
+        table->pending[i].size = NONE;
     set_empty(table);
     return table;
 }
@@ -199,36 +214,102 @@ static int reduce(mr_table_t *table, uint64_t row, const uint64_t *cells) {
     return mr_reduce_overflow(&table->error, key + sizeof size, size);
 }
 
-static int __attribute__((noinline)) add_long(mr_table_t *table, const char *key, size_t size, const uint64_t *cells) {
-    if (size > MR_MAX_KEY)
-        return mr_error_set(&table->error, MR_STATUS_JOB, "a key of %zu bytes is longer than %zu, the limit", size,
-                            MR_MAX_KEY);
-    uint32_t hash = mr_hash_long(&table->seed, key, size);
+static int __attribute__((noinline))
+fold_long(mr_table_t *table, uint32_t hash, const char *key, size_t size, const uint64_t *cells) {
     for (size_t i = first_index(table, hash); table->slots[i]; i = next_index(table, i))
         if (table->slots[i] >> 32 == hash && is_long_key(row_key(table, table->slots[i]), key, size))
             return reduce(table, table->slots[i], cells);
     return insert(table, hash, key, size, cells);
 }
 
-int mr_table_add(mr_table_t *table, const char *key, size_t size, const uint64_t *cells) {
-    if (__builtin_expect(size > MR_HASH_SHORT, 0))
-        return add_long(table, key, size, cells);
-    mr_key_words_t words = mr_key_words(key, size);
-    uint32_t hash = mr_hash_short(&table->seed, words.word[0], words.word[1], size);
+static inline int fold_short(mr_table_t *table, uint32_t hash, const mr_key_words_t *words, const char *key,
+                             size_t size, const uint64_t *cells) {
     for (size_t i = first_index(table, hash);; i = next_index(table, i)) {
         uint64_t slot = table->slots[i];
-        if (slot >> 32 == hash && is_short_key(row_key(table, slot), &words, size))
+        if (slot >> 32 == hash && is_short_key(row_key(table, slot), words, size))
             return reduce(table, slot, cells);
         if (slot == 0)
             return insert(table, hash, key, size, cells);
     }
 }
 
-const mr_error_t *mr_table_error(const mr_table_t *table) {
+/* Folds in a row that has waited. */
+static inline int fold(mr_table_t *table, const pending_t *row) {
+    if (__builtin_expect(row->size > MR_HASH_SHORT, 0))
+        return row->size == NONE ? 0 : fold_long(table, row->hash, row->key, row->size, row->cells);
+    mr_key_words_t words = mr_key_words(row->key, row->size);
+    return fold_short(table, row->hash, &words, row->key, row->size, row->cells);
+}
+
+static inline void fetch_slot(const mr_table_t *table, const pending_t *row) {
+    __builtin_prefetch(&table->slots[first_index(table, row->hash)]);
+}
+
+/* Fetches the row that the slot, here by now, most likely leads to. */
+static inline void fetch_row(const mr_table_t *table, const pending_t *row) {
+    uint64_t slot = table->slots[first_index(table, row->hash)];
+    if (slot >> 32 == row->hash)
+        __builtin_prefetch(row_cells(table, slot));
+}
+
+static int __attribute__((noinline)) fold_huge(mr_table_t *table, const char *key, size_t size, const uint64_t *cells) {
+    if (size > MR_MAX_KEY)
+        return mr_error_set(&table->error, MR_STATUS_JOB, "a key of %zu bytes is longer than %zu, the limit", size,
+                            MR_MAX_KEY);
+    return fold_long(table, mr_hash_long(&table->seed, key, size), key, size, cells);
+}
+
+/* Lets the row wait for its slot, and folds in the one that has waited longest. */
+static int __attribute__((noinline))
+fold_later(mr_table_t *table, const char *key, size_t size, const uint64_t *cells) {
+    pending_t *row = &table->pending[table->next % PENDING];
+    int result = fold(table, row);
+    if (__builtin_expect(size > MR_HASH_SHORT, 0)) {
+        row->hash = mr_hash_long(&table->seed, key, size);
+        memcpy(row->key, key, size);
+    } else {
+        mr_key_words_t words = mr_key_words(key, size);
+        row->hash = mr_hash_short(&table->seed, words.word[0], words.word[1], size);
+        mr_store64(row->key, words.word[0]);
+        mr_store64(row->key + 8, words.word[1]);
+    }
+    row->size = (uint32_t) size;
+    for (uint32_t i = 0; i < table->ncells; i++)
+        row->cells[i] = cells[i];
+    fetch_slot(table, row);
+    table->next++;
+    fetch_row(table, &table->pending[(table->next + PENDING / 2) % PENDING]);
+    return result;
+}
+
+int mr_table_add(mr_table_t *table, const char *key, size_t size, const uint64_t *cells) {
+    if (size > PENDING_KEY)
+        return fold_huge(table, key, size, cells);
+    if (table->bits > CACHED_BITS)
+        return fold_later(table, key, size, cells);
+    if (size > MR_HASH_SHORT)
+        return fold_long(table, mr_hash_long(&table->seed, key, size), key, size, cells);
+    mr_key_words_t words = mr_key_words(key, size);
+    uint32_t hash = mr_hash_short(&table->seed, words.word[0], words.word[1], size);
+    return fold_short(table, hash, &words, key, size, cells);
+}
+
+/* Folds in all rows that wait. */
+static void settle(mr_table_t *table) {
+    for (uint32_t i = 0; i < PENDING; i++) {
+        pending_t *row = &table->pending[table->next++ % PENDING];
+        fold(table, row);
+        row->size = NONE;
+    }
+}
+
+const mr_error_t *mr_table_error(mr_table_t *table) {
+    settle(table);
     return table->error.status == MR_STATUS_OK ? NULL : &table->error;
 }
 
-size_t mr_table_rows(const mr_table_t *table) {
+size_t mr_table_rows(mr_table_t *table) {
+    settle(table);
     return table->rows;
 }
 
@@ -241,7 +322,7 @@ size_t mr_table_bytes(const mr_table_t *table) {
 /* Empties the table, keeping its memory up to a bound. Where smaller memory cannot be had, the larger is kept. */
 static void reset(mr_table_t *table) {
     uint64_t *slots = table->bits > KEPT_BITS ? mr_pages_new(slots_size(FIRST_BITS)) : NULL;
-    char *arena = table->arena_size > KEPT_ARENA ? mr_pages_new(FIRST_ARENA) : NULL;
+    char *arena = table->arena_size > FIRST_ARENA ? mr_pages_new(FIRST_ARENA) : NULL;
     if (slots) {
         mr_pages_free(table->slots, slots_size(table->bits));
         table->slots = slots;
@@ -284,6 +365,8 @@ static int write_rows(const mr_table_t *table, const mr_sort_entry_t *entries, m
 }
 
 int mr_table_drain(mr_table_t *table, mr_buffer_t *run) {
+    if (mr_table_error(table))
+        return -1;
     size_t before = run->size, size = 2 * table->rows * sizeof(mr_sort_entry_t);
     size = (size + MR_PAGES_MIN) / MR_PAGES_MIN * MR_PAGES_MIN;
     mr_sort_entry_t *entries = mr_pages_new(size);

@@ -21,9 +21,9 @@ void mr_table_destroy(mr_table_t **table);
 int mr_table_add(mr_table_t *table, const char *key, size_t len, const uint64_t *cells);
 
 /* The first error, or NULL. An overflow's text names the key. */
-const mr_error_t *mr_table_error(const mr_table_t *table);
+const mr_error_t *mr_table_error(mr_table_t *table);
 
-size_t mr_table_rows(const mr_table_t *table); /* distinct keys */
+size_t mr_table_rows(mr_table_t *table); /* distinct keys */
 
 /* Memory in use for the rows it has now, in bytes: slots and arena. A drain needs 32 bytes a row more while it sorts. */
 size_t mr_table_bytes(const mr_table_t *table);
