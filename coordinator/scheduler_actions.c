@@ -15,12 +15,17 @@ static double larger(double a, double b) {
     return a > b ? a : b;
 }
 
+static double ceiling(double value) {
+    double whole = (uint32_t) value;
+    return whole < value ? whole + 1 : whole;
+}
+
 /* Half of the worker's share of what is queued, rounded up; shares are as the paces, with the threads standing in for a
  * pace that is not known yet. */
 static double tail_share(const mr_scheduler_t *scheduler, const mr_sched_worker_t *worker) {
     double all = scheduler->pace + (double) scheduler->threads;
     double share = mr_sched_queued(scheduler) * (worker->pace + worker->threads) / all;
-    return share / 2 + 1;
+    return ceiling(share / 2);
 }
 
 static uint32_t window_of(const mr_scheduler_t *scheduler, const mr_sched_worker_t *worker) {

@@ -3,26 +3,12 @@
 #define MR_SIM_CLUSTER_H
 
 #include "agenda.h"
+#include "bag.h"
 #include "oracle.h"
 #include "random.h"
 #include "sim.h"
 
 #define SIM_MAX_THREADS 16
-
-/* Attempts in order, taken from the front. */
-typedef struct bag {
-    mr_attempt_t *items; /* owned */
-    size_t first;
-    size_t count;
-    size_t capacity;
-} bag_t;
-
-/* Numbers of partials. */
-typedef struct ids {
-    uint64_t *items; /* owned */
-    size_t count;
-    size_t capacity;
-} ids_t;
 
 typedef enum sim_channel { UP_CONTROL, UP_SINK, DOWN_LANE, DOWN_CONTROL } sim_channel_t;
 
