@@ -12,9 +12,9 @@
 #define TICK_MS 100
 #define LONELY_TOLD_MS 10000
 #define MAX_ATTEMPTS 4
-#define MAX_CREDIT 8192
+#define MAX_CREDIT 4096
 #define MAX_BATCH 1024
-#define CREDIT_MS 20
+#define CREDIT_MS 50
 #define TASKS_BYTES ((size_t) 4 << 20) /* a TASKS message is sent when its paths and payloads pass this */
 
 int mr_cluster_fail(mr_cluster_t *cluster) {
