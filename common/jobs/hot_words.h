@@ -10,7 +10,7 @@
 #include "millrace/job.h"
 
 #define MR_HOT_WORD 16u         /* longest, in bytes */
-#define MR_HOT_WORDS_BITS 11u   /* 64 KiB at most */
+#define MR_HOT_WORDS_BITS 12u   /* 128 KiB at most */
 #define MR_HOT_WORDS_PER_ROW 64 /* bytes of text for which one row is set up and emptied again */
 
 typedef struct mr_hot_word {
