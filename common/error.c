@@ -1,9 +1,34 @@
 #include "error.h"
 
-static int set_text(mr_error_t *error, mr_status_t status, const char *format, va_list arguments) {
+#include <stdlib.h>
+#include <string.h>
+
+#define ELIDED "..."
+
+/* A path can be longer than the message has room for, and what happened stands behind it. */
+static void elide(char *text, size_t size, const char *whole, size_t length) {
+    size_t tail = size / 2, head = size - tail - sizeof ELIDED;
+    memcpy(text, whole, head);
+    memcpy(text + head, ELIDED, sizeof ELIDED - 1);
+    memcpy(text + head + sizeof ELIDED - 1, whole + length - tail, tail + 1);
+}
+
+void mr_format_message(char *text, size_t size, const char *format, va_list arguments) {
+    va_list again;
+    char *whole = NULL;
+    va_copy(again, arguments);
+    int length = vsnprintf(text, size, format, arguments);
+    if (length >= 0 && (size_t) length >= size && (length = vasprintf(&whole, format, again)) >= 0) {
+        elide(text, size, whole, (size_t) length);
+        free(whole);
+    }
+    va_end(again);
+}
+
+int mr_error_set_list(mr_error_t *error, mr_status_t status, const char *format, va_list arguments) {
     if (error && error->status == MR_STATUS_OK) {
         error->status = status;
-        vsnprintf(error->text, sizeof error->text, format, arguments);
+        mr_format_message(error->text, sizeof error->text, format, arguments);
     }
     return -1;
 }
@@ -11,7 +36,7 @@ static int set_text(mr_error_t *error, mr_status_t status, const char *format, v
 int mr_error_set(mr_error_t *error, mr_status_t status, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    set_text(error, status, format, arguments);
+    mr_error_set_list(error, status, format, arguments);
     va_end(arguments);
     return -1;
 }

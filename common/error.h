@@ -36,7 +36,14 @@ typedef struct mr_error {
 /* Fills `error` (kept if already filled; may be NULL) and returns -1, so that a caller can return it. */
 int mr_error_set(mr_error_t *error, mr_status_t status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* The same for memory: status JOB, "out of memory while WHAT". */
+int mr_error_set_list(mr_error_t *error, mr_status_t status, const char *format, va_list arguments)
+    __attribute__((format(printf, 3, 0)));
+
+/* vsnprintf, but of what is too long for `size` (64 at least) the middle is left out, not the end. */
+void mr_format_message(char *text, size_t size, const char *format, va_list arguments)
+    __attribute__((format(printf, 3, 0)));
+
+/* mr_error_set for memory: status JOB, "out of memory while WHAT". */
 int mr_error_memory(mr_error_t *error, const char *what);
 
 /* Writes `text` to `stream` with control bytes (and DEL, and bytes that are not UTF-8) as \xNN, so that a key or a path cannot

@@ -39,7 +39,7 @@ void mr_log(mr_log_level_t level, const char *format, ...) {
     char text[1024];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    mr_format_message(text, sizeof text, format, arguments);
     va_end(arguments);
     write_line(level, text);
 }

@@ -43,7 +43,7 @@ static int conclude(const mr_collector_t *collector, mr_error_t *error) {
     if (collector->problems == 1)
         return mr_error_set(error, collector->first.status, "%s", text);
     if (collector->problems > 1)
-        return mr_error_set(error, collector->first.status, "%.900s (and %zu more input problem%s)", text,
+        return mr_error_set(error, collector->first.status, "%s (and %zu more input problem%s)", text,
                             collector->problems - 1, collector->problems > 2 ? "s" : "");
     if (collector->inputs->count == 0)
         return mr_error_set(error, MR_STATUS_INPUT, "no input: what was named holds no files");
