@@ -14,10 +14,8 @@
 int mr_collect_problem(mr_collector_t *collector, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    if (collector->problems++ == 0) {
-        collector->first.status = MR_STATUS_INPUT;
-        vsnprintf(collector->first.text, sizeof collector->first.text, format, arguments);
-    }
+    collector->problems++;
+    mr_error_set_list(&collector->first, MR_STATUS_INPUT, format, arguments);
     va_end(arguments);
     return 0;
 }
@@ -126,10 +124,16 @@ static bool has_wildcards(const char *name) {
     return strpbrk(name, "*?[") != NULL;
 }
 
+/* A directory that is not there has nothing that matches; one that cannot be read may have. */
+static int unreadable(const char *path, int reason) {
+    (void) path;
+    return reason != ENOENT && reason != ENOTDIR;
+}
+
 /* What matches a pattern exists, so it is not taken for a pattern again. */
 static int collect_pattern(mr_collector_t *collector, const char *pattern) {
     glob_t matches = {0};
-    int result = glob(pattern, GLOB_ERR, NULL, &matches);
+    int result = glob(pattern, 0, unreadable, &matches);
     if (result == GLOB_NOSPACE)
         result = mr_error_memory(collector->fatal, "matching a pattern");
     else if (result == GLOB_NOMATCH)
