@@ -53,12 +53,17 @@ static inline uint64_t mr_key_word_exact(const char *key, size_t size) {
     return bytes[0] | (uint64_t) bytes[size / 2] << (8 * (size / 2)) | (uint64_t) bytes[size - 1] << (8 * (size - 1));
 }
 
-/* A mask of the first `size` bytes of a word. */
+/* Masks of the first `size` bytes of 16, from a table: lengths cannot be predicted, so nothing may branch on them. */
+static const unsigned char mr_key_mask_bytes[32] = {
+    0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
+};
+
+/* A mask of the first bytes of a word, as many as a key of `size` bytes has. */
 static inline uint64_t mr_key_mask(size_t size) {
-    return size >= 8 ? UINT64_MAX : ((uint64_t) 1 << (8 * size)) - 1;
+    return mr_load64(mr_key_mask_bytes + 16 - (size < 8 ? size : 8));
 }
 
-/* The first two words of a key. */
+/* A key of at most 16 bytes. */
 typedef struct mr_key_words {
     uint64_t word[2];
     uint64_t mask[2]; /* which bytes of them are the key's */
@@ -66,12 +71,12 @@ typedef struct mr_key_words {
 
 static inline mr_key_words_t mr_key_words(const char *key, size_t size) {
     mr_key_words_t words;
-    words.mask[0] = mr_key_mask(size);
-    words.mask[1] = size <= 8 ? 0 : mr_key_mask(size - 8);
+    words.mask[0] = mr_load64(mr_key_mask_bytes + 16 - size);
+    words.mask[1] = mr_load64(mr_key_mask_bytes + 24 - size);
 #ifndef MR_KEY_EXACT_READS
     /* Bytes past the key but in the same page can be read without harm: one branch instead of one for each length. The compiler
      * must not reason about the object the key lies in, hence the empty asm. */
-    if (((uintptr_t) key & 4095) <= 4096 - 16) {
+    if (__builtin_expect(((uintptr_t) key & 4095) <= 4096 - 16, 1)) {
         __asm__("" : "+r"(key));
         words.word[0] = mr_load64(key) & words.mask[0];
         words.word[1] = mr_load64(key + 8) & words.mask[1];

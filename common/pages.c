@@ -2,24 +2,32 @@
 
 #include <sys/mman.h>
 
-/* What comes before this is in small pages, as huge ones would waste more memory than they spare faults. */
-#define HUGE_FROM ((size_t) 2 << 20)
+/* Linux 5.14; older kernels refuse it, and older headers do not know it. */
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 
-static void *advised(void *pages, size_t size) {
+/* All advice is a wish: a kernel that does not grant it costs time only. */
+
+void *mr_pages_new(size_t size, size_t small) {
+    void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (pages == MAP_FAILED)
         return NULL;
-    if (size > HUGE_FROM)
-        madvise((char *) pages + HUGE_FROM, size - HUGE_FROM,
-                MADV_HUGEPAGE); /* a wish: refused where the kernel has none */
+    if (size >= small + MR_PAGES_HUGE)
+        madvise((char *) pages + small, size - small, MADV_HUGEPAGE);
     return pages;
 }
 
-void *mr_pages_new(size_t size) {
-    return advised(mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0), size);
+void mr_pages_populate(void *pages, size_t size) {
+    madvise(pages, size, MADV_POPULATE_WRITE);
 }
 
 void *mr_pages_grow(void *pages, size_t old_size, size_t size) {
-    return advised(mremap(pages, old_size, size, MREMAP_MAYMOVE), size);
+    void *grown = mremap(pages, old_size, size, MREMAP_MAYMOVE);
+    if (grown == MAP_FAILED)
+        return NULL;
+    madvise((char *) grown + old_size, size - old_size, MADV_HUGEPAGE);
+    return grown;
 }
 
 void mr_pages_free(void *pages, size_t size) {

@@ -185,9 +185,10 @@ static size_t family_key(int family, size_t i, char *key) {
 }
 
 static uint32_t hash_of(const mr_hash_seed_t *seed, const char *key, size_t size) {
+    if (size > MR_HASH_SHORT)
+        return mr_hash_long(seed, key, size);
     mr_key_words_t words = mr_key_words(key, size);
-    return size <= MR_HASH_SHORT ? mr_hash_short(seed, words.word[0], words.word[1], size)
-                                 : mr_hash_long(seed, key, size);
+    return mr_hash_short(seed, words.word[0], words.word[1], size);
 }
 
 static void test_families_do_not_pile_up(void **state) {
