@@ -5,6 +5,7 @@
 #include "commands.h"
 #include "log.h"
 #include "options.h"
+#include "standard.h"
 
 static const char help[] = "Usage: millrace COMMAND ...\n"
                            "\n"
@@ -44,6 +45,7 @@ static const command_t commands[] = {
 
 int main(int argc, char **argv) {
     mr_error_t error = {0};
+    mr_standard_streams();
     mr_log_init("millrace", MR_LOG_WARNING);
     if (argc < 2) {
         fputs(help, stderr);

@@ -5,6 +5,7 @@
 
 #include "agent.h"
 #include "log.h"
+#include "standard.h"
 
 static const char help[] =
     "Usage: millrace-worker --connect ENDPOINT [options]\n"
@@ -102,6 +103,7 @@ int main(int argc, char **argv) {
     arguments_t arguments = {.agent = {.threads = usable_cpus(), .tmp_dir = tmp && *tmp ? tmp : "/tmp"},
                              .log_level = MR_LOG_WARNING};
     mr_error_t error = {0};
+    mr_standard_streams();
     zsys_handler_set(NULL); /* signals are the agent's */
     mr_log_init("millrace-worker", MR_LOG_WARNING);
     if (!read_arguments(&arguments, argc, argv, &error)) {
