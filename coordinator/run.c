@@ -138,37 +138,38 @@ static int open_parts(run_t *run, mr_error_t *error) {
     return !run->output || check_output(run, error) || open_reduction(run, error) || open_cluster(run, error) ? -1 : 0;
 }
 
-/* ---- merge: in a thread of its own, so that Ctrl-C is heard meanwhile ---- */
+/* ---- what may take long and hears no signals runs in a thread of its own, so that Ctrl-C is heard meanwhile ---- */
 
-typedef struct merging {
+typedef struct aside {
     run_t *run;
+    int (*work)(run_t *run, mr_error_t *error);
     int done; /* eventfd */
     int failed;
     mr_error_t error;
-} merging_t;
+} aside_t;
 
-static void *merge_main(void *argument) {
-    merging_t *merging = argument;
-    run_t *run = merging->run;
-    merging->failed = mr_output_sink(run->output, run->sink, &run->ledger.rows, &merging->error);
-    eventfd_write(merging->done, 1);
+static void *aside_main(void *argument) {
+    aside_t *aside = argument;
+    aside->failed = aside->work(aside->run, &aside->error);
+    eventfd_write(aside->done, 1);
     return NULL;
 }
 
-/* The merge cannot be stopped halfway; the process ends instead, and takes what has no name yet with it. */
+/* Such work cannot be stopped halfway; the process ends instead, and takes what has no name yet with it. */
 static void leave_at_once(run_t *run, unsigned signal_number) {
     mr_error_t error = {0};
     mr_progress_clear(&run->progress);
     mr_error_set(&error, MR_STATUS_INTERRUPTED, "interrupted by signal %u; no output was written", signal_number);
     mr_log_error(&error);
-    mr_output_abandon(run->output);
+    if (run->output)
+        mr_output_abandon(run->output);
     mr_scratch_remove(&run->scratch);
     mr_cluster_destroy(&run->cluster, 0);
     _exit(MR_STATUS_INTERRUPTED);
 }
 
-static void wait_for_merge(run_t *run, merging_t *merging) {
-    struct pollfd items[] = {{merging->done, POLLIN, 0}, {run->signals, POLLIN, 0}};
+static void wait_for(run_t *run, const aside_t *aside) {
+    struct pollfd items[] = {{aside->done, POLLIN, 0}, {run->signals, POLLIN, 0}};
     struct signalfd_siginfo info;
     for (;;) {
         int ready = poll(items, 2, 100);
@@ -177,26 +178,36 @@ static void wait_for_merge(run_t *run, merging_t *merging) {
         while (ready > 0 && read(run->signals, &info, sizeof info) == sizeof info)
             if (info.ssi_signo != SIGCHLD)
                 leave_at_once(run, info.ssi_signo);
-        mr_progress_show(&run->progress, mr_clock_ms(), 0, 0);
+        if (run->progress.phase)
+            mr_progress_show(&run->progress, mr_clock_ms(), 0, 0);
     }
 }
 
-static int merge(run_t *run, mr_error_t *error) {
-    merging_t merging = {.run = run, .done = eventfd(0, EFD_CLOEXEC)};
+static int do_aside(run_t *run, int (*work)(run_t *run, mr_error_t *error), mr_error_t *error) {
+    aside_t aside = {.run = run, .work = work, .done = eventfd(0, EFD_CLOEXEC)};
     pthread_t thread;
+    if (aside.done < 0 || pthread_create(&thread, NULL, aside_main, &aside))
+        return mr_error_memory(error, "starting a thread");
+    wait_for(run, &aside);
+    pthread_join(thread, NULL);
+    close(aside.done);
+    if (aside.failed)
+        *error = aside.error;
+    return aside.failed;
+}
+
+static int merge_sink(run_t *run, mr_error_t *error) {
+    return mr_output_sink(run->output, run->sink, &run->ledger.rows, error);
+}
+
+static int merge(run_t *run, mr_error_t *error) {
     if (!run->sink)
         return 0;
     mr_progress_start(&run->progress, "merge", run->ledger.input_bytes, mr_clock_ms());
-    if (merging.done < 0 || pthread_create(&thread, NULL, merge_main, &merging))
-        return mr_error_memory(error, "starting the merge");
-    wait_for_merge(run, &merging);
-    pthread_join(thread, NULL);
-    close(merging.done);
+    int failed = do_aside(run, merge_sink, error);
     mr_progress_end(&run->progress, mr_clock_ms(), run->ledger.input_bytes, 0);
     run->ledger.spilled = mr_sink_stats(run->sink).spilled_bytes;
-    if (merging.failed)
-        *error = merging.error;
-    return merging.failed;
+    return failed;
 }
 
 /* ---- settle ---- */
@@ -230,7 +241,7 @@ static void close_parts(run_t *run) {
 }
 
 static int carry_out(run_t *run, mr_error_t *error) {
-    if (watch_signals(run, error) || plan(run, error))
+    if (watch_signals(run, error) || do_aside(run, plan, error))
         return -1;
     if (run->request->dry_run)
         return print_plan(run, error);
