@@ -101,7 +101,7 @@ static int refuse(mr_cluster_t *cluster, const sender_t *sender, const mr_hello_
     char reason[256];
     snprintf(reason, sizeof reason, "install the same version of Millrace on both");
     mr_log(MR_LOG_ERROR, "worker %s:%u has version %s (protocol %u), this coordinator %s (protocol %u): refused; %s",
-           hello->host ? hello->host : "?", hello->pid, hello->version ? hello->version : "?", hello->protocol,
+           hello->host, hello->pid, hello->version, hello->protocol,
            MILLRACE_VERSION, MR_PROTOCOL, reason);
     send_to(cluster, sender->identity, sender->size,
             &(mr_message_t){.type = MR_REFUSED, .refused = {MR_PROTOCOL, MILLRACE_VERSION, reason}});
@@ -109,7 +109,7 @@ static int refuse(mr_cluster_t *cluster, const sender_t *sender, const mr_hello_
 }
 
 static int take_hello(mr_cluster_t *cluster, sender_t *sender, const mr_hello_message_t *hello) {
-    if (hello->protocol != MR_PROTOCOL || !hello->version || strcmp(hello->version, MILLRACE_VERSION))
+    if (hello->protocol != MR_PROTOCOL || strcmp(hello->version, MILLRACE_VERSION))
         return refuse(cluster, sender, hello);
     mr_member_t *member = sender->member;
     if (!member) {
@@ -142,7 +142,8 @@ static void take_done(mr_cluster_t *cluster, mr_member_t *member, const mr_done_
 }
 
 static void take_returned(mr_cluster_t *cluster, mr_member_t *member, const mr_returned_message_t *returned) {
-    mr_scheduler_drain(cluster->scheduler, member->number);
+    if (returned->draining)
+        mr_scheduler_drain(cluster->scheduler, member->number);
     mr_scheduler_returned(cluster->scheduler, mr_clock_ms(), member->number, returned->attempts,
                           returned->attempts_count);
 }
@@ -151,9 +152,10 @@ static int take_failed(mr_cluster_t *cluster, mr_member_t *member, const mr_fail
     mr_status_t status = failed->status == MR_STATUS_INPUT || failed->status == MR_STATUS_STORAGE
                              ? (mr_status_t) failed->status
                              : MR_STATUS_JOB;
+    const char *text = failed->text, *name = mr_work_name(cluster->config.work, failed->task, &text);
     if (!failed->retry)
-        return mr_error_set(cluster->error, status, "%s", failed->text);
-    snprintf(cluster->last_failure, sizeof cluster->last_failure, "%s (on %s)", failed->text, member->host);
+        return mr_error_set(cluster->error, status, "%s%s", name, text);
+    snprintf(cluster->last_failure, sizeof cluster->last_failure, "%s%s (on %s)", name, text, member->host);
     cluster->last_status = status;
     mr_scheduler_failed(cluster->scheduler, mr_clock_ms(), member->number,
                         (mr_attempt_t){failed->task, failed->attempt});

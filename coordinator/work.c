@@ -1,6 +1,7 @@
 #include "work.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 int mr_plan_add(mr_plan_t *plan, uint32_t group, const char *payload, size_t size) {
     if (plan->count == plan->capacity) {
@@ -67,6 +68,21 @@ void mr_work_describe(const mr_work_t *work, uint32_t task, char *text, size_t s
     }
     const mr_split_t *split = &work->splits.items[task];
     snprintf(text, size, "%s:%llu", work->inputs.items[split->input].name, (unsigned long long) split->start);
+}
+
+const char *mr_work_name(const mr_work_t *work, uint32_t task, const char **text) {
+    if (work->planned || task >= work->splits.count)
+        return "";
+    const mr_split_t *split = &work->splits.items[task];
+    for (uint32_t i = 0; i < split->count; i++) {
+        const mr_input_t *input = &work->inputs.items[split->input + i];
+        size_t size = strlen(input->path);
+        if (!strncmp(*text, input->path, size) && (*text)[size] == ':') {
+            *text += size;
+            return input->name;
+        }
+    }
+    return "";
 }
 
 static int add_segment(const mr_work_t *work, const mr_split_t *split, uint32_t index, mr_buffer_t *segments) {

@@ -45,6 +45,10 @@ uint32_t *mr_work_group_sizes(const mr_work_t *work, uint32_t *groups);
 /* "FILE:OFFSET" of the task's begin, for messages. */
 void mr_work_describe(const mr_work_t *work, uint32_t task, char *text, size_t size);
 
+/* Workers know inputs by path, people by the name they gave. If *text, a message about the task, begins with the path of one of its
+ * inputs, returns the name of that input and moves *text behind the path; otherwise returns "". */
+const char *mr_work_name(const mr_work_t *work, uint32_t task, const char **text);
+
 /* Fills the spec of one attempt. Its segments are appended to `segments` (an array of mr_segment_t kept in a buffer), so the caller
  * sets spec->segments when all are in; paths and payloads are borrowed from `work`. Returns 0, or -1 when memory is out. */
 int mr_work_spec(const mr_work_t *work, uint32_t task, uint32_t attempt, mr_spec_t *spec, mr_buffer_t *segments);
