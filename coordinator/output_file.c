@@ -14,7 +14,7 @@
 #include "output_private.h"
 
 #define MOST_LINKS 40                   /* symlinks to follow, as the kernel does */
-#define PUSH_BYTES ((uint64_t) 8 << 20) /* begin to write back every so many */
+#define PUSH_BYTES ((uint64_t) 4 << 20) /* begin to write back every so many */
 
 static int storage(const mr_output_t *output, const char *what, const char *help, mr_error_t *error) {
     return mr_error_set(error, MR_STATUS_STORAGE, "%s: %s: %s%s", output->name, what, strerror(errno), help);

@@ -37,6 +37,11 @@ static char *put_escape(char *out, unsigned char byte) {
     return out + 5;
 }
 
+/* ASCII that stands in a string as it is. */
+static inline bool plain(unsigned char byte) {
+    return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+}
+
 int mr_put_json(mr_buffer_t *buffer, const char *text, size_t size) {
     const unsigned char *bytes = (const unsigned char *) text;
     int utf8 = 1;
@@ -44,8 +49,12 @@ int mr_put_json(mr_buffer_t *buffer, const char *text, size_t size) {
         return -1;
     char *out = buffer->data + buffer->size;
     for (size_t i = 0; i < size;) {
+        if (plain(bytes[i])) {
+            *out++ = text[i++];
+            continue;
+        }
         size_t length = utf8_length(bytes + i, size - i);
-        if (length == 1 && (bytes[i] < 0x20 || bytes[i] == '"' || bytes[i] == '\\')) {
+        if (length == 1) {
             out = put_escape(out, bytes[i++]);
         } else if (length) {
             memcpy(out, bytes + i, length);

@@ -6,23 +6,48 @@
 
 #include "output_private.h"
 
-#define DECIMAL_MAX 20u
-
 static const char PAIRS[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
                             "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
                             "8081828384858687888990919293949596979899";
 
+/* How many digits `value` has: log10 is about 1233/4096 of log2, and one too few at most. */
+static inline size_t count_digits(uint64_t value) {
+    static const uint64_t powers[] = {0,
+                                      10,
+                                      100,
+                                      1000,
+                                      10000,
+                                      100000,
+                                      1000000,
+                                      10000000,
+                                      100000000,
+                                      1000000000,
+                                      10000000000,
+                                      100000000000,
+                                      1000000000000,
+                                      10000000000000,
+                                      100000000000000,
+                                      1000000000000000,
+                                      10000000000000000,
+                                      100000000000000000,
+                                      1000000000000000000,
+                                      10000000000000000000u};
+    size_t guess = (size_t) (64 - __builtin_clzll(value | 1)) * 1233 >> 12;
+    return guess + (value >= powers[guess]);
+}
+
 char *mr_put_decimal(char *out, uint64_t value) {
-    char digits[DECIMAL_MAX], *at = digits + DECIMAL_MAX;
-    for (; value >= 100; value /= 100)
+    char *end = out + (value ? count_digits(value) : 1), *at = end;
+    for (; value > UINT32_MAX; value /= 100)
         memcpy(at -= 2, PAIRS + 2 * (value % 100), 2);
-    if (value >= 10)
-        memcpy(at -= 2, PAIRS + 2 * value, 2);
+    uint32_t rest = (uint32_t) value; /* divides faster */
+    for (; rest >= 100; rest /= 100)
+        memcpy(at -= 2, PAIRS + 2 * (rest % 100), 2);
+    if (at - out == 2)
+        memcpy(out, PAIRS + 2 * rest, 2);
     else
-        *--at = (char) ('0' + value);
-    size_t size = (size_t) (digits + DECIMAL_MAX - at);
-    memcpy(out, at, size);
-    return out + size;
+        *out = (char) ('0' + rest);
+    return end;
 }
 
 /* ---- column names ---- */
@@ -71,16 +96,31 @@ static inline uint64_t below_14(uint64_t word) {
     return (word - 0x0E0E0E0E0E0E0E0Eu) & ~word & 0x8080808080808080u;
 }
 
-static bool needs_escape(const char *key, size_t size) {
-    uint64_t word, low = 0;
-    size_t i = 0;
-    for (; i + 8 <= size; i += 8) {
-        memcpy(&word, key + i, 8);
-        low |= below_14(word);
+/* Copies 8 bytes; tells whether one of them is below 14. */
+static inline uint64_t copy_8(char *out, const char *in) {
+    uint64_t word;
+    memcpy(&word, in, 8);
+    memcpy(out, &word, 8);
+    return below_14(word);
+}
+
+/* Copies the key, looking for bytes below 14 on the way. Whole words where there are any, the last one overlapping. */
+static inline bool copy_key(char *out, const char *key, size_t size) {
+    uint64_t low = 0;
+    if (size >= 8) {
+        for (size_t i = 0; i + 8 < size; i += 8)
+            low |= copy_8(out + i, key + i);
+        return low | copy_8(out + size - 8, key + size - 8);
     }
-    for (; i < size; i++)
+    for (size_t i = 0; i < size; i++) {
+        out[i] = key[i];
         low |= (unsigned char) key[i] < 14;
-    return low && (memchr(key, '\t', size) || memchr(key, '\n', size));
+    }
+    return low;
+}
+
+static bool needs_escape(const char *key, size_t size) {
+    return memchr(key, '\t', size) || memchr(key, '\n', size);
 }
 
 /* Into room for 2 * size bytes. */
@@ -108,16 +148,14 @@ static char *put_columns(const mr_output_t *output, const mr_row_t *row, char *o
 }
 
 static int format_tsv(const mr_output_t *output, const mr_row_t *row, mr_buffer_t *buffer) {
-    bool escape = needs_escape(row->key, row->key_size);
-    if (mr_buffer_reserve(buffer, row->key_size * (escape ? 2 : 1) + MR_PRINT_MAX + 2))
+    size_t most = 2 * row->key_size + MR_PRINT_MAX + 2;
+    if (buffer->capacity - buffer->size < most && mr_buffer_reserve(buffer, most))
         return -1;
     char *out = buffer->data + buffer->size;
-    if (escape) {
+    if (copy_key(out, row->key, row->key_size) && needs_escape(row->key, row->key_size))
         out = put_escaped(out, row->key, row->key_size);
-    } else if (row->key_size) {
-        memcpy(out, row->key, row->key_size);
+    else
         out += row->key_size;
-    }
     *out++ = '\t';
     out = put_columns(output, row, out);
     *out++ = '\n';
@@ -206,8 +244,11 @@ static int format_json(const mr_output_t *output, const mr_row_t *row, mr_buffer
     if (put_json_key(buffer, row->key, row->key_size))
         return -1;
     for (size_t i = 0; next_column(&at, end, &column, &size); i++) {
-        snprintf(spare, sizeof spare, "value%zu", i + 1);
-        const char *name = i < output->columns.count ? output->columns.names[i] : spare;
+        const char *name = spare;
+        if (i < output->columns.count)
+            name = output->columns.names[i];
+        else
+            snprintf(spare, sizeof spare, "value%zu", i + 1);
         if (put_json_column(buffer, name, column, size))
             return -1;
     }

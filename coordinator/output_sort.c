@@ -25,6 +25,9 @@ typedef struct place {
 } place_t;
 
 int mr_sorter_note(mr_buffer_t *buffer, const mr_row_t *row, uint32_t ncells, mr_error_t *error) {
+    if (row->key_size > MR_MAX_KEY - PREFIX)
+        return mr_error_set(error, MR_STATUS_JOB, "a key of %zu bytes is too long to sort by value (%zu at most)",
+                            row->key_size, MR_MAX_KEY - PREFIX);
     note_t note = {.key_size = (uint32_t) (PREFIX + row->key_size)};
     size_t cells = ncells * sizeof *row->cells;
     if (mr_buffer_reserve(buffer, sizeof note + cells + note.key_size))

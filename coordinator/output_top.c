@@ -212,7 +212,8 @@ static int take_run(void *context, const mr_buffer_t *run, mr_error_t *error) {
 static int write_heap(top_t *top, uint64_t *rows, mr_error_t *error) {
     mr_buffer_t text = {0};
     int result = 0;
-    qsort(top->heap, top->count, sizeof *top->heap, best_first);
+    if (top->count)
+        qsort(top->heap, top->count, sizeof *top->heap, best_first);
     for (size_t i = 0; result == 0 && i < top->count; i++) {
         mr_row_t row = row_of(&top->heap[i]);
         result = mr_output_format(top->output, &row, &text, error);

@@ -1,6 +1,7 @@
 /* The sink against sort-and-fold: whatever arrives, in whatever order, with however little memory; its memory; its errors. */
 #include "sink_help.h"
 
+#include <malloc.h>
 #include <stdbool.h>
 
 /* ---- what came out ---- */
@@ -368,6 +369,42 @@ static void memory_holds_with_staged_runs(void **state) {
     bounded((size_t) 4 << 20, 100, 12000, 2, false);
 }
 
+/* Bytes of a line of /proc/self/status, which are in kB there. */
+static size_t status_bytes(const char *name) {
+    char line[256];
+    size_t kb = 0;
+    FILE *file = fopen("/proc/self/status", "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file))
+        if (strncmp(line, name, strlen(name)) == 0)
+            kb = strtoul(line + strlen(name), NULL, 10);
+    fclose(file);
+    return kb * 1024;
+}
+
+/* Sets the largest resident size to the one now. False: not permitted. */
+static bool forget_peak(void) {
+    FILE *file = fopen("/proc/self/clear_refs", "w");
+    bool done = file && fputs("5", file) >= 0;
+    return file && fclose(file) == 0 && done;
+}
+
+/* What is accounted is what the process really takes. */
+static void resident_memory_holds(void **state) {
+    (void) state;
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+    skip(); /* their shadow memory counts too */
+#endif
+    malloc_trim(0);
+    if (!forget_peak())
+        skip();
+    size_t memory = (size_t) 24 << 20, before = status_bytes("VmRSS:");
+    bounded(memory, 150, 50000, 2, true);
+    size_t grown = status_bytes("VmHWM:") - before;
+    print_message("resident memory grew by %zu bytes, %zu allowed\n", grown, memory + memory / 10);
+    assert_in_range(grown, memory / 2, memory + memory / 10);
+}
+
 static void admission_is_strict(void **state) {
     (void) state;
     mr_error_t error = {0};
@@ -615,6 +652,7 @@ int main(void) {
         cmocka_unit_test(memory_holds_with_committed_runs),
         cmocka_unit_test(memory_holds_with_many_small_runs),
         cmocka_unit_test(memory_holds_with_staged_runs),
+        cmocka_unit_test(resident_memory_holds),
         cmocka_unit_test(admission_is_strict),
         cmocka_unit_test(too_large_a_run_gets_in_at_last),
         cmocka_unit_test(missing_tmp_dir),
