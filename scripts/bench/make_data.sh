@@ -11,8 +11,9 @@ generator=$1
 dir=$2
 size=$3
 seed=$4
-# The generator is part of what was asked for: another one makes other bytes.
-wanted="size $size seed $seed generator $(cksum <"$generator")"
+# A generator that makes other bytes than the one that made DIR's files shows in a sample.
+sample=$("$generator" --size 1MB --seed "$seed" --letters a --out /dev/stdout 2>/dev/null | cksum)
+wanted="size $size seed $seed sample $sample"
 
 if [ "$(cat "$dir/1gram.made" 2>/dev/null)" = "$wanted" ]; then
     exit 0
