@@ -159,7 +159,10 @@ static int print_group(mr_groups_t *groups, group_t *group, uint64_t *rows, mr_e
     printing_t printing = {groups->output, 0};
     int failed = 0;
     if (group->table && mr_table_rows(group->table)) {
-        if (mr_table_drain(group->table, &run))
+        const mr_error_t *overflow = mr_table_error(group->table);
+        if (overflow)
+            failed = mr_error_set(error, overflow->status, "%s", overflow->text);
+        else if (mr_table_drain(group->table, &run))
             failed = mr_error_memory(error, "printing a result");
         else
             failed = each_row(groups->job, &run, print_row, &printing, error);
