@@ -325,9 +325,34 @@ static int read_field(msgpack_zone *zone, const msgpack_object *object, const fi
     }
 }
 
-/* HELLO and REFUSED of another version may be shorter than ours; what they lack stays zero. */
-static bool may_be_short(mr_message_type_t type) {
-    return type == MR_HELLO || type == MR_REFUSED;
+/* HELLO and REFUSED of another version may be shorter than ours, or have other fields behind the first two; what they lack
+ * stays zero, which is an empty text. */
+static bool of_another_version(const mr_message_t *message) {
+    return (message->type == MR_HELLO && message->hello.protocol != MR_PROTOCOL) ||
+           (message->type == MR_REFUSED && message->refused.protocol != MR_PROTOCOL);
+}
+
+static void fill_texts(const layout_t *layout, mr_message_t *message) {
+    for (size_t i = 0; i < layout->count; i++) {
+        const char **text = (const char **) (void *) ((char *) message + layout->fields[i].offset);
+        if (layout->fields[i].kind == FIELD_TEXT && !*text)
+            *text = "";
+    }
+}
+
+static int read_fields(msgpack_zone *zone, const layout_t *layout, const msgpack_object *at, size_t present,
+                       mr_message_t *message, mr_error_t *error) {
+    for (size_t i = 0; i < layout->count; i++) {
+        if (i < present && !read_field(zone, &at[i], &layout->fields[i], message))
+            continue;
+        if (i >= 2 && of_another_version(message))
+            break;
+        return mr_error_set(error, MR_STATUS_REFUSED,
+                            i < present ? "%s: field %zu is malformed" : "%s: field %zu is missing", layout->name,
+                            i + 1);
+    }
+    fill_texts(layout, message);
+    return 0;
 }
 
 static int read_message(msgpack_zone *zone, const msgpack_object *object, mr_message_t *message, mr_error_t *error) {
@@ -337,13 +362,7 @@ static int read_message(msgpack_zone *zone, const msgpack_object *object, mr_mes
     if (!layout)
         return mr_error_set(error, MR_STATUS_REFUSED, "message of an unknown type");
     message->type = layout->type;
-    size_t present = object->via.array.size - 1;
-    if (present < layout->count && !may_be_short(message->type))
-        return mr_error_set(error, MR_STATUS_REFUSED, "%s: %zu of %zu fields", layout->name, present, layout->count);
-    for (size_t i = 0; i < layout->count && i < present; i++)
-        if (read_field(zone, &at[i + 1], &layout->fields[i], message))
-            return mr_error_set(error, MR_STATUS_REFUSED, "%s: field %zu is malformed", layout->name, i + 1);
-    return 0;
+    return read_fields(zone, layout, at + 1, object->via.array.size - 1, message, error);
 }
 
 int mr_message_decode(mr_message_t *message, const void *data, size_t size, mr_error_t *error) {

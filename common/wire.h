@@ -52,7 +52,7 @@ typedef struct mr_result {
 #define MR_FIELDS_FAILED(F)                                                                                            \
     F(U64, epoch) F(U32, worker) F(U32, task) F(U32, attempt) F(U32, status) F(U32, retry) F(TEXT, text)
 #define MR_FIELDS_OFFER(F) F(U64, epoch) F(U32, worker) F(U64, size)
-#define MR_FIELDS_RETURNED(F) F(U64, epoch) F(U32, worker) F(ATTEMPTS, attempts)
+#define MR_FIELDS_RETURNED(F) F(U64, epoch) F(U32, worker) F(U32, draining) F(ATTEMPTS, attempts)
 #define MR_FIELDS_BYE(F) F(U64, epoch) F(U32, worker) F(TEXT, reason)
 #define MR_FIELDS_WELCOME(F)                                                                                           \
     F(U32, protocol)                                                                                                   \
@@ -62,8 +62,9 @@ typedef struct mr_result {
     F(U64, epoch)                                                                                                      \
     F(TEXT, name)                                                                                                      \
     F(OPTIONS, options)                                                                                                \
-    F(BYTES, only) F(U32, only_set) F(U64, block_size) F(U64, table_memory) F(U64, max_record) F(U32, flush_ms)        \
-        F(U64, skip_bad) F(U32, eager)
+    F(BYTES, only)                                                                                                     \
+    F(U32, only_set) F(U64, block_size) F(U64, table_memory) F(U64, max_record) F(U32, flush_ms) F(U64, skip_bad)      \
+        F(U32, eager)
 #define MR_FIELDS_FLUSH(F) F(U64, epoch) F(U64, sent)
 #define MR_FIELDS_GRANT(F) F(U64, epoch) F(U64, size)
 #define MR_FIELDS_COMMITTED(F) F(U64, epoch) F(U64, partial)
