@@ -12,7 +12,10 @@
 #include "shelf.h"
 
 #define HELLO_MS 1000
-#define SILENT_LEASES 3 /* a coordinator silent for so many leases is gone */
+#define FAREWELL_MS 1000    /* for BYE to get out */
+#define HELLOS_TOLD 10      /* so many without an answer are spoken of */
+#define MOST_ATTEMPTS 65536 /* in one message */
+#define SILENT_LEASES 3     /* a coordinator silent for so many leases is gone */
 
 typedef struct agent {
     const mr_agent_config_t *config;
@@ -28,6 +31,8 @@ typedef struct agent {
     int signals;     /* signalfd */
     int64_t beat_at; /* when the next HELLO or HEARTBEAT goes out */
     int64_t heard_at;
+    int64_t turned_at; /* the last turn of the loop */
+    unsigned hellos;   /* sent, and not answered */
     bool draining;
     bool over;
 } agent_t;
@@ -45,6 +50,9 @@ static uint32_t worker_of(const agent_t *agent) {
 static void send_hello(agent_t *agent) {
     char host[256] = "";
     gethostname(host, sizeof host - 1);
+    if (agent->hellos++ && agent->hellos % HELLOS_TOLD == 1)
+        mr_log(MR_LOG_WARNING, "%s: no coordinator has answered for %u s; still trying", agent->config->connect,
+               agent->hellos - 1);
     mr_link_control(&agent->link, &(mr_message_t){.type = MR_HELLO,
                                                   .hello = {MR_PROTOCOL, MILLRACE_VERSION, host, (uint32_t) getpid(),
                                                             agent->config->threads}});
@@ -78,11 +86,26 @@ static void beat(agent_t *agent, int64_t now) {
     agent->beat_at = now + (agent->welcome.type ? agent->welcome.welcome.heartbeat_ms : HELLO_MS);
 }
 
-static void send_attempts(agent_t *agent, mr_message_type_t type, const mr_attempts_t *attempts) {
-    if (attempts->count) /* DONE and RETURNED have the same shape */
-        mr_link_control(&agent->link,
-                        &(mr_message_t){.type = type,
-                                        .done = {epoch_of(agent), worker_of(agent), attempts->items, attempts->count}});
+static size_t at_most(size_t count) {
+    return count < MOST_ATTEMPTS ? count : MOST_ATTEMPTS;
+}
+
+static void send_done(agent_t *agent, const mr_attempts_t *done) {
+    for (size_t at = 0, count; at < done->count; at += count) {
+        count = at_most(done->count - at);
+        mr_link_control(
+            &agent->link,
+            &(mr_message_t){.type = MR_DONE, .done = {epoch_of(agent), worker_of(agent), done->items + at, count}});
+    }
+}
+
+static void send_returned(agent_t *agent, const mr_attempts_t *returned) {
+    for (size_t at = 0, count; at < returned->count; at += count) {
+        count = at_most(returned->count - at);
+        mr_link_control(&agent->link, &(mr_message_t){.type = MR_RETURNED,
+                                                      .returned = {epoch_of(agent), worker_of(agent), agent->draining,
+                                                                   returned->items + at, count}});
+    }
 }
 
 static void send_failures(agent_t *agent, const mr_failure_t *failure) {
@@ -94,16 +117,22 @@ static void send_failures(agent_t *agent, const mr_failure_t *failure) {
                                                    failure->error.text}});
 }
 
+static void say_bye(agent_t *agent, const char *reason) {
+    mr_link_control(&agent->link, &(mr_message_t){.type = MR_BYE, .bye = {epoch_of(agent), worker_of(agent), reason}});
+    zsock_set_linger(agent->link.control, FAREWELL_MS);
+}
+
 /* Passes on what the pool has put into the outbox. */
 static int post(agent_t *agent, mr_error_t *error) {
-    mr_mail_t mail = mr_outbox_take(&agent->outbox);
-    send_attempts(agent, MR_DONE, &mail.done);
-    send_attempts(agent, MR_RETURNED, &mail.returned);
+    mr_mail_t mail;
+    int broken = mr_outbox_take(&agent->outbox, &mail, error);
+    send_done(agent, &mail.done);
+    send_returned(agent, &mail.returned);
     send_failures(agent, mail.failures);
     mr_shelf_put(&agent->shelf, mail.first, mail.last);
     mail.first = mail.last = NULL;
     mr_mail_free(&mail);
-    return mr_shelf_send(&agent->shelf, &agent->link, epoch_of(agent), worker_of(agent), error);
+    return broken ? -1 : mr_shelf_send(&agent->shelf, &agent->link, epoch_of(agent), worker_of(agent), error);
 }
 
 /* ---- what comes in ---- */
@@ -158,15 +187,14 @@ static void settle(agent_t *agent, uint64_t partial) {
         mr_pool_release(agent->pool, bytes);
 }
 
-static void begin_drain(agent_t *agent) {
+/* Gives back what is not begun; also what arrives when the drain has begun already. */
+static int give_back(agent_t *agent, mr_error_t *error) {
     mr_attempts_t returned = {0};
-    if (agent->draining)
-        return;
     agent->draining = true;
-    if (agent->pool)
-        mr_pool_drain(agent->pool, &returned);
-    send_attempts(agent, MR_RETURNED, &returned);
+    int failed = agent->pool ? mr_pool_drain(agent->pool, &returned) : 0;
+    send_returned(agent, &returned);
     mr_attempts_free(&returned);
+    return failed ? mr_error_memory(error, "giving tasks back") : 0;
 }
 
 static int take_refused(const mr_refused_message_t *refused, mr_error_t *error) {
@@ -194,8 +222,7 @@ static int take_of_epoch(agent_t *agent, mr_message_t *message, mr_error_t *erro
         settle(agent, message->committed.partial);
         return 0;
     case MR_DRAIN:
-        begin_drain(agent);
-        return 0;
+        return give_back(agent, error);
     default:
         return 0;
     }
@@ -217,12 +244,19 @@ static int take_control(agent_t *agent, mr_message_t *message, mr_error_t *error
     }
 }
 
+/* Every message counts for a worker: without one, it might wait for ever for what it will not hear again. */
+static int unreadable(const agent_t *agent, mr_error_t *error) {
+    return agent->welcome.type ? mr_error_set(error, MR_STATUS_JOB, "a message of the coordinator cannot be read") : 0;
+}
+
 static int read_control(agent_t *agent, mr_error_t *error) {
     mr_message_t message;
     int got, failed = 0;
     while (!failed && !agent->over && (got = mr_link_receive(agent->link.control, &message)) != 0) {
-        if (got < 0)
+        if (got < 0) {
+            failed = unreadable(agent, error);
             continue;
+        }
         failed = take_control(agent, &message, error);
         mr_message_clear(&message);
     }
@@ -233,35 +267,46 @@ static int read_lane(agent_t *agent, mr_error_t *error) {
     mr_message_t message;
     int got, failed = 0;
     while (!failed && (got = mr_link_receive(agent->link.lane, &message)) != 0) {
-        if (got < 0)
+        if (got < 0) {
+            failed = unreadable(agent, error);
             continue;
+        }
         if (message.type == MR_TASKS && message.tasks.epoch == epoch_of(agent) && mr_pool_give(agent->pool, &message))
             failed = mr_error_memory(error, "taking tasks");
         mr_message_clear(&message);
     }
-    if (agent->draining) { /* what was on its way when the drain began goes back as well */
-        agent->draining = false;
-        begin_drain(agent);
-    }
-    return failed;
+    return failed || !agent->draining ? failed : give_back(agent, error);
 }
 
 /* ---- the loop ---- */
 
-static void read_signals(agent_t *agent) {
+static int read_signals(agent_t *agent, mr_error_t *error) {
     struct signalfd_siginfo info;
+    int failed = 0;
     while (read(agent->signals, &info, sizeof info) == sizeof info)
-        begin_drain(agent);
+        failed = give_back(agent, error);
+    return failed;
 }
 
-/* After a drain: all that was running is flushed, sent and answered. */
-static void end_drain(agent_t *agent) {
-    if (!agent->draining || (agent->pool && !mr_pool_idle(agent->pool)) || !mr_shelf_empty(&agent->shelf))
-        return;
-    mr_link_control(&agent->link,
-                    &(mr_message_t){.type = MR_BYE, .bye = {epoch_of(agent), worker_of(agent), "drained"}});
-    zsock_set_linger(agent->link.control, 1000);
+/* After a drain: all that was running is flushed, sent and answered. What an idle pool has put into the outbox since it was last
+ * emptied is still to be sent. */
+static int end_drain(agent_t *agent, mr_error_t *error) {
+    if (!agent->draining || (agent->pool && !mr_pool_idle(agent->pool)))
+        return 0;
+    if (post(agent, error))
+        return -1;
+    if (!mr_shelf_empty(&agent->shelf))
+        return 0;
+    say_bye(agent, "drained");
     agent->over = true;
+    return 0;
+}
+
+/* A process that was itself stopped has heard nobody: that silence says nothing about the coordinator. */
+static void forgive_own_absence(agent_t *agent, int64_t now) {
+    if (agent->turned_at && now - agent->turned_at > agent->welcome.welcome.lease_ms)
+        agent->heard_at = now;
+    agent->turned_at = now;
 }
 
 static int check_silence(const agent_t *agent, int64_t now, mr_error_t *error) {
@@ -279,19 +324,17 @@ static int turn(agent_t *agent, mr_error_t *error) {
                               {NULL, agent->signals, ZMQ_POLLIN, 0},
                               {agent->pool ? zsock_resolve(agent->link.lane) : NULL, 0, ZMQ_POLLIN, 0}};
     int64_t now = mr_clock_ms();
+    forgive_own_absence(agent, now);
     beat(agent, now);
     long wait = (long) (agent->beat_at - now);
     if (zmq_poll(items, agent->pool ? 4 : 3, agent->draining ? (wait < 10 ? wait : 10) : wait) < 0 && errno != EINTR)
         return mr_error_set(error, MR_STATUS_JOB, "cannot poll: %s", zmq_strerror(zmq_errno()));
-    if (items[2].revents)
-        read_signals(agent);
-    if (items[0].revents && read_control(agent, error))
+    if ((items[2].revents && read_signals(agent, error)) || (items[0].revents && read_control(agent, error)) ||
+        (agent->pool && items[3].revents && read_lane(agent, error)) || (items[1].revents && post(agent, error)) ||
+        end_drain(agent, error))
         return -1;
-    if (agent->pool && items[3].revents && read_lane(agent, error))
-        return -1;
-    if (items[1].revents && post(agent, error))
-        return -1;
-    end_drain(agent);
+    if (agent->link.failed)
+        return mr_error_memory(error, "sending a message");
     return check_silence(agent, mr_clock_ms(), error);
 }
 
@@ -331,8 +374,7 @@ int mr_agent_run(const mr_agent_config_t *config, mr_error_t *error) {
     while (!failed && !agent.over)
         failed = turn(&agent, error);
     if (failed && agent.welcome.type)
-        mr_link_control(&agent.link,
-                        &(mr_message_t){.type = MR_BYE, .bye = {epoch_of(&agent), worker_of(&agent), error->text}});
+        say_bye(&agent, error->text);
     close_agent(&agent);
     return failed;
 }

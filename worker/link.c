@@ -40,7 +40,7 @@ void mr_link_close(mr_link_t *link) {
 static void send_message(mr_link_t *link, zsock_t *socket, const mr_message_t *message, int flags) {
     link->out.size = 0;
     if (mr_message_encode(message, &link->out))
-        mr_log(MR_LOG_ERROR, "out of memory while sending %s", mr_message_name(message->type));
+        link->failed = true;
     else if (zmq_send(zsock_resolve(socket), link->out.data, link->out.size, flags | ZMQ_DONTWAIT) < 0)
         mr_log(MR_LOG_DEBUG, "%s not sent: %s", mr_message_name(message->type), zmq_strerror(zmq_errno()));
 }

@@ -11,6 +11,7 @@ typedef struct mr_link {
     zsock_t *lane;    /* PULL, NULL before WELCOME */
     zsock_t *sink;    /* PUSH, NULL before WELCOME */
     mr_buffer_t out;  /* the message being encoded */
+    bool failed;      /* a message was lost for want of memory: the worker must not go on as if it had been sent */
 } mr_link_t;
 
 /* Connects control. */

@@ -58,30 +58,47 @@ static void unlock(mr_outbox_t *outbox, bool was_empty) {
         eventfd_write(outbox->fd, 1);
 }
 
-int mr_outbox_done(mr_outbox_t *outbox, mr_attempt_t attempt) {
+void mr_outbox_break(mr_outbox_t *outbox, const mr_error_t *error) {
+    pthread_mutex_lock(&outbox->lock);
+    if (!outbox->broken.status)
+        outbox->broken = *error;
+    pthread_mutex_unlock(&outbox->lock);
+    eventfd_write(outbox->fd, 1);
+}
+
+static void out_of_memory(mr_outbox_t *outbox) {
+    mr_error_t error = {0};
+    mr_error_memory(&error, "reporting a task");
+    mr_outbox_break(outbox, &error);
+}
+
+void mr_outbox_done(mr_outbox_t *outbox, mr_attempt_t attempt) {
     bool was_empty = lock(outbox);
     int failed = mr_attempts_add(&outbox->mail.done, attempt);
     unlock(outbox, was_empty);
-    return failed;
+    if (failed)
+        out_of_memory(outbox);
 }
 
-int mr_outbox_returned(mr_outbox_t *outbox, mr_attempt_t attempt) {
+void mr_outbox_returned(mr_outbox_t *outbox, mr_attempt_t attempt) {
     bool was_empty = lock(outbox);
     int failed = mr_attempts_add(&outbox->mail.returned, attempt);
     unlock(outbox, was_empty);
-    return failed;
+    if (failed)
+        out_of_memory(outbox);
 }
 
-int mr_outbox_failed(mr_outbox_t *outbox, mr_attempt_t attempt, bool retry, const mr_error_t *error) {
+void mr_outbox_failed(mr_outbox_t *outbox, mr_attempt_t attempt, bool retry, const mr_error_t *error) {
     mr_failure_t *failure = malloc(sizeof *failure);
-    if (!failure)
-        return -1;
+    if (!failure) {
+        out_of_memory(outbox);
+        return;
+    }
     *failure = (mr_failure_t){attempt, retry, *error, NULL};
     bool was_empty = lock(outbox);
     failure->next = outbox->mail.failures;
     outbox->mail.failures = failure;
     unlock(outbox, was_empty);
-    return 0;
 }
 
 void mr_outbox_partial(mr_outbox_t *outbox, mr_partial_t *partial) {
@@ -95,14 +112,17 @@ void mr_outbox_partial(mr_outbox_t *outbox, mr_partial_t *partial) {
     unlock(outbox, was_empty);
 }
 
-mr_mail_t mr_outbox_take(mr_outbox_t *outbox) {
+int mr_outbox_take(mr_outbox_t *outbox, mr_mail_t *mail, mr_error_t *error) {
     eventfd_t ignored;
     pthread_mutex_lock(&outbox->lock);
-    mr_mail_t mail = outbox->mail;
+    *mail = outbox->mail;
     outbox->mail = (mr_mail_t){0};
     eventfd_read(outbox->fd, &ignored);
+    bool broken = outbox->broken.status != MR_STATUS_OK;
+    if (broken)
+        *error = outbox->broken;
     pthread_mutex_unlock(&outbox->lock);
-    return mail;
+    return broken ? -1 : 0;
 }
 
 void mr_mail_free(mr_mail_t *mail) {

@@ -94,7 +94,9 @@ static int spill_run(mr_partial_t *partial, mr_held_run_t *held, mr_buffer_t *ru
 /* The buffer grew by half each time; what it does not use is given back. */
 static int keep_run(mr_partial_t *partial, mr_held_run_t *held, mr_buffer_t *run, mr_error_t *error) {
     char *data = realloc(run->data, run->size);
-    held->bytes = run_bytes_new(data ? data : run->data);
+    if (data)
+        run->data = data;
+    held->bytes = run_bytes_new(run->data);
     if (!held->bytes)
         return mr_error_memory(error, "keeping a run");
     partial->memory += run->size;
@@ -118,6 +120,8 @@ int mr_partial_add_run(mr_partial_t *partial, mr_buffer_t *run, const char *spil
 static int read_all(int fd, char *data, size_t size, uint64_t offset) {
     while (size) {
         ssize_t got = pread(fd, data, size, (off_t) offset);
+        if (got == 0)
+            errno = EIO; /* nobody else can have cut the file short */
         if (got == 0 || (got < 0 && errno != EINTR))
             return -1;
         if (got > 0) {

@@ -148,15 +148,17 @@ void mr_pool_flush(mr_pool_t *pool, uint64_t sent) {
     wake(pool);
 }
 
-void mr_pool_drain(mr_pool_t *pool, mr_attempts_t *returned) {
+int mr_pool_drain(mr_pool_t *pool, mr_attempts_t *returned) {
     mr_ticket_t ticket;
+    int failed = 0;
     pthread_mutex_lock(&pool->lock);
     pool->draining = true;
     while (mr_queue_take(&pool->queue, &ticket)) {
-        mr_attempts_add(returned, (mr_attempt_t){ticket.spec->task, ticket.spec->attempt});
+        failed |= mr_attempts_add(returned, (mr_attempt_t){ticket.spec->task, ticket.spec->attempt});
         mr_ticket_release(&ticket);
     }
     wake(pool);
+    return failed;
 }
 
 bool mr_pool_idle(mr_pool_t *pool) {

@@ -19,8 +19,9 @@ int mr_pool_give(mr_pool_t *pool, mr_message_t *tasks);
 /* When `sent` tasks have arrived in all and none is left to begin, every slot flushes. */
 void mr_pool_flush(mr_pool_t *pool, uint64_t sent);
 
-/* Takes back what no thread has begun, and makes every slot flush when it is done with what it runs. */
-void mr_pool_drain(mr_pool_t *pool, mr_attempts_t *returned);
+/* Takes back what no thread has begun, and makes every slot flush when it is done with what it runs. Returns 0, or -1 when memory is
+ * out: `returned` lacks some. */
+int mr_pool_drain(mr_pool_t *pool, mr_attempts_t *returned);
 
 /* Nothing is queued, running, or folded and not handed to the outbox. */
 bool mr_pool_idle(mr_pool_t *pool);

@@ -17,7 +17,7 @@ typedef struct mr_workshop {
     const char *tmp_dir;            /* for runs made in the middle of a task */
     mr_outbox_t *outbox;
     atomic_uint_fast64_t next_partial; /* the next partial's id */
-    atomic_uint_fast64_t bad_records;  /* seen by this process */
+    atomic_uint_fast64_t warned;       /* bad records whose place was told */
     atomic_size_t held;                /* bytes of runs in memory, in partials not yet committed or discarded */
     atomic_bool stop;                  /* give up what is running */
 } mr_workshop_t;
@@ -30,6 +30,7 @@ typedef struct mr_slot {
     mr_buffer_t payload;        /* a payload with its margins */
     uint32_t group;             /* of the tasks in the open partial */
     int64_t opened_ms;          /* when it was opened */
+    bool gave_up;               /* the process is leaving: nothing is run any more */
     atomic_uint_fast64_t bytes; /* input read of the running task */
 } mr_slot_t;
 
