@@ -107,15 +107,13 @@ int mr_store_reserve(mr_store_t *store, size_t bytes) {
 }
 
 void mr_store_unreserve(mr_store_t *store, size_t bytes) {
-    size_t best = store->reserved_count;
-    for (size_t i = 0; i < store->reserved_count; i++)
-        if (store->reservations[i] >= bytes &&
-            (best == store->reserved_count || store->reservations[i] < store->reservations[best]))
-            best = i;
-    if (best == store->reserved_count)
+    size_t i = 0;
+    while (i < store->reserved_count && store->reservations[i] != bytes)
+        i++;
+    if (i == store->reserved_count)
         return;
-    store->reserved -= store->reservations[best];
-    store->reservations[best] = store->reservations[--store->reserved_count];
+    store->reserved -= bytes;
+    store->reservations[i] = store->reservations[--store->reserved_count];
 }
 
 size_t mr_store_spillable(const mr_store_t *store) {

@@ -108,7 +108,7 @@ mr_budget_t mr_budget(size_t memory);
 int mr_store_add(mr_store_t *store, mr_held_t *held, mr_error_t *error);
 void mr_store_remove(mr_store_t *store, const mr_held_t *held); /* does not free it */
 int mr_store_reserve(mr_store_t *store, size_t bytes);          /* -1: out of memory */
-void mr_store_unreserve(mr_store_t *store, size_t bytes);       /* the smallest of at least so many, if there is one */
+void mr_store_unreserve(mr_store_t *store, size_t bytes);       /* one of exactly so many, if there is one */
 size_t mr_store_spillable(const mr_store_t *store);             /* bytes of runs that could be moved to disk */
 void mr_store_free(mr_store_t *store);
 
