@@ -12,6 +12,7 @@
 
 #define MR_PROTOCOL 1u
 #define MR_WIRE_MAX_HEADER ((size_t) 32 << 20)
+#define MR_WIRE_MAX_RUN ((uint64_t) 1 << 40) /* bytes; a larger one is no run */
 #define MR_WIRE_INLINE_RUN ((size_t) 64 << 10) /* a run of up to so many bytes needs no grant */
 
 typedef struct mr_bytes {

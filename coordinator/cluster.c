@@ -1,7 +1,6 @@
 /* The life of a cluster: sockets, the loop, the scheduler's actions, and the local workers' deaths. */
 #include "cluster.h"
 
-#include <signal.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
 
@@ -9,7 +8,6 @@
 #include "cluster_private.h"
 #include "log.h"
 
-#define TICK_MS 100
 #define LONELY_TOLD_MS 10000
 #define MAX_ATTEMPTS 4
 #define MAX_CREDIT 4096
@@ -20,24 +18,6 @@
 int mr_cluster_fail(mr_cluster_t *cluster) {
     cluster->over = true;
     return -1;
-}
-
-void mr_cluster_lose(mr_cluster_t *cluster, mr_member_t *member, bool counted) {
-    if (member->joined) {
-        mr_scheduler_leave(cluster->scheduler, mr_clock_ms(), member->number, counted);
-    } else if (member->lane) {
-        zmq_pollitem_t item = {zsock_resolve(member->lane), 0, ZMQ_POLLOUT, 0};
-        zloop_poller_end(cluster->loop, &item);
-    }
-    if (cluster->config.sink) {
-        mr_sink_drop_worker(cluster->config.sink, member->number);
-        if (member->reserved)
-            mr_sink_unreserve(cluster->config.sink, member->reserved);
-    } else {
-        mr_groups_drop_worker(cluster->config.groups, member->number);
-    }
-    mr_members_remove(&cluster->members, member);
-    mr_cluster_grant(cluster);
 }
 
 /* ---- the scheduler's actions ---- */
@@ -100,15 +80,6 @@ static int act_send(mr_cluster_t *cluster, mr_member_t *member, const mr_action_
     return sent < 0 ? -1 : 0;
 }
 
-static void act_dead(mr_cluster_t *cluster, mr_member_t *member) {
-    mr_progress_clear(cluster->config.progress);
-    mr_log(MR_LOG_WARNING, "worker %s:%u has been silent for %u s; its tasks are queued again", member->host,
-           member->pid, cluster->config.lease_ms / 1000);
-    mr_local_kill(cluster->local, (pid_t) member->pid, SIGKILL);
-    member->joined = false; /* the scheduler has let it go itself */
-    mr_cluster_lose(cluster, member, true);
-}
-
 static int act_fail(mr_cluster_t *cluster, uint32_t task) {
     char where[4500];
     mr_work_describe(cluster->config.work, task, where, sizeof where);
@@ -126,7 +97,7 @@ static int act(mr_cluster_t *cluster, const mr_action_t *action) {
     if (action->kind == MR_ACTION_SEND)
         return act_send(cluster, member, action);
     if (action->kind == MR_ACTION_DEAD)
-        act_dead(cluster, member);
+        mr_cluster_bury(cluster, member);
     else
         mr_cluster_send(cluster, member, &(mr_message_t){.type = MR_FLUSH, .flush = {cluster->epoch, member->sent}});
     return 0;
@@ -177,7 +148,7 @@ static int on_tick(zloop_t *loop, int timer, void *argument) {
     int64_t now = mr_clock_ms();
     (void) loop;
     (void) timer;
-    mr_scheduler_tick(cluster->scheduler, now);
+    mr_cluster_check_leases(cluster, now);
     uint32_t workers = mr_scheduler_stats(cluster->scheduler).workers;
     mr_progress_show(cluster->config.progress, now, bytes_done(cluster), workers);
     if (check_lonely(cluster, now, workers))
@@ -227,7 +198,7 @@ static int on_sink_event(zloop_t *loop, zmq_pollitem_t *item, void *argument) {
     if (mr_sink_check(cluster->config.sink, cluster->error))
         return mr_cluster_fail(cluster);
     mr_cluster_grant(cluster);
-    return 0;
+    return mr_cluster_pump(cluster);
 }
 
 /* ---- life ---- */
@@ -261,7 +232,7 @@ static int open_sockets(mr_cluster_t *cluster, mr_error_t *error) {
         zloop_reader(cluster->loop, cluster->sink, mr_cluster_on_sink, cluster) ||
         zloop_poller(cluster->loop, &signals, on_signal, cluster) ||
         (config->sink && zloop_poller(cluster->loop, &sink, on_sink_event, cluster)) ||
-        zloop_timer(cluster->loop, TICK_MS, 0, on_tick, cluster) < 0)
+        zloop_timer(cluster->loop, MR_CLUSTER_TICK_MS, 0, on_tick, cluster) < 0)
         return mr_error_memory(error, "starting the loop");
     return 0;
 }
@@ -291,13 +262,6 @@ mr_cluster_t *mr_cluster_new(const mr_cluster_config_t *config, mr_error_t *erro
     return NULL;
 }
 
-static void shut_down(mr_cluster_t *cluster, const char *reason) {
-    for (uint32_t i = 0; i < cluster->members.count; i++)
-        if (cluster->members.items[i])
-            mr_cluster_send(cluster, cluster->members.items[i],
-                            &(mr_message_t){.type = MR_SHUTDOWN, .shutdown = {reason}});
-}
-
 int mr_cluster_run(mr_cluster_t *cluster, mr_error_t *error) {
     const mr_cluster_config_t *config = &cluster->config;
     cluster->error = error;
@@ -308,7 +272,7 @@ int mr_cluster_run(mr_cluster_t *cluster, mr_error_t *error) {
         mr_error_set(error, MR_STATUS_JOB, "the loop ended early: %s", zmq_strerror(zmq_errno()));
     config->ledger->tasks = mr_scheduler_stats(cluster->scheduler);
     mr_progress_end(config->progress, mr_clock_ms(), bytes_done(cluster), config->ledger->tasks.workers);
-    shut_down(cluster, error->status ? error->text : "all is reduced");
+    mr_cluster_dismiss(cluster, error->status ? error->text : "all is reduced");
     return error->status ? -1 : 0;
 }
 

@@ -3,6 +3,8 @@
 #include "cluster_private.h"
 #include "log.h"
 
+#define MOST_AT_ONCE 1024 /* messages taken before other sockets have their turn */
+
 typedef struct sender {
     uint8_t identity[MR_IDENTITY_MAX];
     size_t size;
@@ -12,8 +14,9 @@ typedef struct sender {
 static void send_to(mr_cluster_t *cluster, const void *identity, size_t size, const mr_message_t *message) {
     void *socket = zsock_resolve(cluster->control);
     cluster->out.size = 0;
-    if (mr_message_encode(message, &cluster->out)) {
-        mr_log(MR_LOG_ERROR, "out of memory while sending %s", mr_message_name(message->type));
+    if (mr_message_encode(message, &cluster->out)) { /* a worker might wait for it for ever */
+        mr_error_memory(cluster->error, "sending a message");
+        mr_cluster_fail(cluster);
         return;
     }
     if (zmq_send(socket, identity, size, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0)
@@ -101,8 +104,7 @@ static int refuse(mr_cluster_t *cluster, const sender_t *sender, const mr_hello_
     char reason[256];
     snprintf(reason, sizeof reason, "install the same version of Millrace on both");
     mr_log(MR_LOG_ERROR, "worker %s:%u has version %s (protocol %u), this coordinator %s (protocol %u): refused; %s",
-           hello->host, hello->pid, hello->version, hello->protocol,
-           MILLRACE_VERSION, MR_PROTOCOL, reason);
+           hello->host, hello->pid, hello->version, hello->protocol, MILLRACE_VERSION, MR_PROTOCOL, reason);
     send_to(cluster, sender->identity, sender->size,
             &(mr_message_t){.type = MR_REFUSED, .refused = {MR_PROTOCOL, MILLRACE_VERSION, reason}});
     return 0;
@@ -122,6 +124,7 @@ static int take_hello(mr_cluster_t *cluster, sender_t *sender, const mr_hello_me
         if (bind_lane(cluster, member))
             return -1;
     }
+    member->heard_at = mr_clock_ms();
     send_welcome(cluster, member);
     return send_job(cluster, member);
 }
@@ -130,7 +133,8 @@ static int take_hello(mr_cluster_t *cluster, sender_t *sender, const mr_hello_me
 
 static void take_heartbeat(mr_cluster_t *cluster, mr_member_t *member, const mr_heartbeat_message_t *heartbeat) {
     member->inflight = heartbeat->bytes;
-    mr_scheduler_alive(cluster->scheduler, mr_clock_ms(), member->number);
+    member->heard_at = mr_clock_ms();
+    mr_scheduler_alive(cluster->scheduler, member->heard_at, member->number);
     mr_cluster_send(cluster, member, &(mr_message_t){.type = MR_ALIVE, .alive = {cluster->epoch}});
 }
 
@@ -163,6 +167,10 @@ static int take_failed(mr_cluster_t *cluster, mr_member_t *member, const mr_fail
 }
 
 static void take_offer(mr_cluster_t *cluster, mr_member_t *member, const mr_offer_message_t *offer) {
+    if (!offer->size || offer->size > MR_WIRE_MAX_RUN) {
+        mr_cluster_distrust(cluster, member, "it made an offer that no run can be");
+        return;
+    }
     member->offered = offer->size;
     member->offer_order = cluster->offers++;
     mr_scheduler_alive(cluster->scheduler, mr_clock_ms(), member->number);
@@ -171,8 +179,8 @@ static void take_offer(mr_cluster_t *cluster, mr_member_t *member, const mr_offe
 
 void mr_cluster_grant(mr_cluster_t *cluster) {
     mr_member_t *member;
-    while (cluster->config.sink && (member = mr_members_next_offer(&cluster->members))) {
-        if (!mr_sink_reserve(cluster->config.sink, member->offered))
+    while ((member = mr_members_next_offer(&cluster->members))) {
+        if (cluster->config.sink && !mr_sink_reserve(cluster->config.sink, member->offered))
             return;
         member->reserved = member->offered;
         member->offered = 0;
@@ -183,6 +191,10 @@ void mr_cluster_grant(mr_cluster_t *cluster) {
 
 static void take_bye(mr_cluster_t *cluster, mr_member_t *member, const mr_bye_message_t *bye) {
     bool drained = !strcmp(bye->reason, "drained");
+    if (!drained) {
+        snprintf(cluster->last_failure, sizeof cluster->last_failure, "%s (on %s)", bye->reason, member->host);
+        cluster->last_status = MR_STATUS_JOB;
+    }
     mr_log(drained ? MR_LOG_INFO : MR_LOG_WARNING, "worker %s:%u left: %s", member->host, member->pid, bye->reason);
     mr_cluster_lose(cluster, member, !drained);
 }
@@ -262,7 +274,7 @@ int mr_cluster_on_control(zloop_t *loop, zsock_t *socket, void *argument) {
     sender_t sender;
     (void) loop;
     (void) socket;
-    for (int got; (got = receive(cluster, &sender, &message)) != 0;) {
+    for (int got, i = 0; i < MOST_AT_ONCE && (got = receive(cluster, &sender, &message)) != 0; i++) {
         if (got < 0) {
             cluster->config.ledger->stale++;
             continue;

@@ -1,4 +1,5 @@
-/* cluster_private.h - what the files of the cluster share: cluster.c (life, loop, actions), cluster_control.c (messages on
+/* cluster_private.h - what the files of the cluster share: cluster.c (life, loop, actions), cluster_leave.c
+ * (how a worker leaves), cluster_control.c (messages on
  * control), cluster_sink.c (messages on the sink). */
 #ifndef MR_CLUSTER_PRIVATE_H
 #define MR_CLUSTER_PRIVATE_H
@@ -6,6 +7,8 @@
 #include "cluster.h"
 #include "members.h"
 #include "scheduler.h"
+
+#define MR_CLUSTER_TICK_MS 100
 
 struct mr_cluster {
     mr_cluster_config_t config;
@@ -23,6 +26,7 @@ struct mr_cluster {
     mr_buffer_t specs;        /* of the same */
     uint64_t offers;          /* so far */
     uint64_t committed_bytes; /* of input */
+    int64_t ticked_at;        /* the last tick; 0: none yet */
     int64_t lonely_since;     /* since when there is no worker; 0: there is one */
     int64_t lonely_told;      /* when that was last said */
     char last_failure[1024];  /* what the last attempt that may be tried again failed of */
@@ -42,6 +46,18 @@ void mr_cluster_send(mr_cluster_t *cluster, const mr_member_t *member, const mr_
 
 /* The worker is gone: requeues what it held, drops what it had staged, forgets it. `counted` as in the scheduler. */
 void mr_cluster_lose(mr_cluster_t *cluster, mr_member_t *member, bool counted);
+
+/* Its lease ran out: the same, and should it live, it ends. */
+void mr_cluster_bury(mr_cluster_t *cluster, mr_member_t *member);
+
+/* It sent what no sound worker sends: it is told to end, and what it held is counted as failed. */
+void mr_cluster_distrust(mr_cluster_t *cluster, mr_member_t *member, const char *reason);
+
+/* Ends the leases of workers that have been silent for too long. */
+void mr_cluster_check_leases(mr_cluster_t *cluster, int64_t now);
+
+/* The work is over: all workers are told, and local ones that have not joined are killed. */
+void mr_cluster_dismiss(mr_cluster_t *cluster, const char *reason);
 
 /* Grants offers in order, as long as the sink has room. */
 void mr_cluster_grant(mr_cluster_t *cluster);

@@ -12,34 +12,49 @@ static void release_frame(void *hint) {
 }
 
 /* A small frame may lie in a buffer that ZeroMQ shares among many: a copy holds no more memory than its size. */
-static int stage_copy(mr_cluster_t *cluster, const mr_run_message_t *run, const zmq_msg_t *frame) {
+static int stage_copy(mr_cluster_t *cluster, const mr_run_message_t *run, const zmq_msg_t *frame, mr_error_t *error) {
     size_t size = zmq_msg_size(frame);
     char *copy = malloc(size ? size : 1);
     if (!copy)
-        return mr_error_memory(cluster->error, "taking a partial");
+        return mr_error_memory(error, "taking a partial");
     memcpy(copy, zmq_msg_data((zmq_msg_t *) frame), size);
-    return mr_sink_stage(cluster->config.sink, run->worker, run->partial, copy, size, free, copy, cluster->error);
+    return mr_sink_stage(cluster->config.sink, run->worker, run->partial, copy, size, free, copy, error);
 }
 
-static int stage_frame(mr_cluster_t *cluster, const mr_run_message_t *run, zmq_msg_t *frame) {
+static int stage_frame(mr_cluster_t *cluster, const mr_run_message_t *run, zmq_msg_t *frame, mr_error_t *error) {
     zmq_msg_t *kept = malloc(sizeof *kept);
     if (!kept)
-        return mr_error_memory(cluster->error, "taking a partial");
+        return mr_error_memory(error, "taking a partial");
     zmq_msg_init(kept);
     zmq_msg_move(kept, frame);
     return mr_sink_stage(cluster->config.sink, run->worker, run->partial, zmq_msg_data(kept), zmq_msg_size(kept),
-                         release_frame, kept, cluster->error);
+                         release_frame, kept, error);
 }
 
-static int take_run(mr_cluster_t *cluster, mr_member_t *member, const mr_run_message_t *run, zmq_msg_t *frame) {
+static int stage(mr_cluster_t *cluster, mr_member_t *member, const mr_run_message_t *run, zmq_msg_t *frame,
+                 mr_error_t *error) {
     size_t size = zmq_msg_size(frame);
+    if (size > MR_WIRE_INLINE_RUN && size > member->reserved)
+        return mr_error_set(error, MR_STATUS_JOB, "it sent a run of %zu bytes that it was not granted", size);
+    if (size > MR_WIRE_INLINE_RUN)
+        member->reserved = 0; /* used up by this */
     if (cluster->config.groups)
-        return mr_groups_stage(cluster->config.groups, run->worker, run->partial, zmq_msg_data(frame), size,
-                               cluster->error);
-    if (size <= MR_WIRE_INLINE_RUN)
-        return stage_copy(cluster, run, frame);
-    member->reserved = 0; /* used up by this */
-    return stage_frame(cluster, run, frame);
+        return mr_groups_stage(cluster->config.groups, run->worker, run->partial, zmq_msg_data(frame), size, error);
+    return size > MR_WIRE_INLINE_RUN ? stage_frame(cluster, run, frame, error) : stage_copy(cluster, run, frame, error);
+}
+
+/* A run that cannot be taken: when the sink itself has failed, the job has; else its sender is not sound. */
+static int take_run(mr_cluster_t *cluster, mr_member_t *member, const mr_run_message_t *run, zmq_msg_t *frame) {
+    mr_error_t error = {0};
+    if (!stage(cluster, member, run, frame, &error)) {
+        if (member->offered)
+            mr_cluster_grant(cluster); /* it waited for this run to arrive */
+        return 0;
+    }
+    if (cluster->config.sink && mr_sink_check(cluster->config.sink, cluster->error))
+        return -1;
+    mr_cluster_distrust(cluster, member, error.text);
+    return 0;
 }
 
 static size_t staged_runs(const mr_cluster_t *cluster, const mr_partial_message_t *partial) {
@@ -52,6 +67,13 @@ static void drop_partial(mr_cluster_t *cluster, const mr_partial_message_t *part
         mr_groups_drop(cluster->config.groups, partial->worker, partial->partial);
     else
         mr_sink_drop(cluster->config.sink, partial->worker, partial->partial);
+}
+
+/* What was done is to be done again. */
+static void uncount(mr_cluster_t *cluster, mr_member_t *member, const mr_partial_message_t *partial) {
+    for (size_t i = 0; i < partial->results_count; i++)
+        if (partial->results[i].task < mr_work_tasks(cluster->config.work))
+            member->done_bytes -= (int64_t) mr_work_task_bytes(cluster->config.work, partial->results[i].task);
 }
 
 /* The scheduler's verdict. */
@@ -92,6 +114,7 @@ static int take_partial(mr_cluster_t *cluster, mr_member_t *member, const mr_par
         return -1;
     if (!committed) {
         drop_partial(cluster, partial);
+        uncount(cluster, member, partial);
         mr_log(MR_LOG_INFO, "a partial of %zu tasks from worker %s:%u was discarded", partial->results_count,
                member->host, member->pid);
     }

@@ -67,8 +67,22 @@ void mr_groups_destroy(mr_groups_t **groups) {
     *groups = NULL;
 }
 
+static void keep(void *hint) {
+    (void) hint; /* the run's bytes stay the caller's */
+}
+
+/* What does not look like a run is refused before it can be committed. */
+static int check_run(const mr_groups_t *groups, const void *data, size_t size, mr_error_t *error) {
+    mr_run_t *run = mr_run_from_memory(data, size, groups->job->ncells, keep, NULL, error);
+    int failed = run ? 0 : -1;
+    mr_run_destroy(&run);
+    return failed;
+}
+
 int mr_groups_stage(mr_groups_t *groups, uint32_t worker, uint64_t partial, const void *run, size_t size,
                     mr_error_t *error) {
+    if (check_run(groups, run, size, error))
+        return -1;
     staged_t *staged = calloc(1, sizeof *staged);
     if (!staged || mr_buffer_append(&staged->run, run, size)) {
         free(staged);
@@ -105,10 +119,6 @@ void mr_groups_drop_worker(mr_groups_t *groups, uint32_t worker) {
 }
 
 typedef int row_sink_t(void *context, const mr_row_t *row, mr_error_t *error);
-
-static void keep(void *hint) {
-    (void) hint; /* the run's bytes stay the caller's */
-}
 
 static int each_row(const mr_job_t *job, const mr_buffer_t *bytes, row_sink_t *take, void *context, mr_error_t *error) {
     mr_row_t row;

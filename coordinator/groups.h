@@ -15,7 +15,7 @@ mr_groups_t *mr_groups_new(const mr_job_t *job, const mr_work_t *work, mr_output
                            mr_error_t *error);
 void mr_groups_destroy(mr_groups_t **groups);
 
-/* Keeps a copy of one run of a partial that is not complete yet. */
+/* Keeps a copy of one run of a partial that is not complete yet. -1: it is malformed, or memory is out. */
 int mr_groups_stage(mr_groups_t *groups, uint32_t worker, uint64_t partial, const void *run, size_t size,
                     mr_error_t *error);
 size_t mr_groups_staged(const mr_groups_t *groups, uint32_t worker, uint64_t partial);

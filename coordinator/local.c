@@ -133,6 +133,10 @@ void mr_local_kill(mr_local_t *local, pid_t pid, int signal) {
             kill(pid, signal);
 }
 
+pid_t mr_local_child(const mr_local_t *local, uint32_t index) {
+    return local->children[index];
+}
+
 uint32_t mr_local_alive(const mr_local_t *local) {
     uint32_t alive = 0;
     for (uint32_t i = 0; i < local->processes; i++)

@@ -38,6 +38,9 @@ int mr_local_restart(mr_local_t *local, mr_error_t *error);
 /* Sends a signal to a child, if it is one of ours and lives. */
 void mr_local_kill(mr_local_t *local, pid_t pid, int signal);
 
+/* The process at a place 0..processes-1, or 0: none lives there. */
+pid_t mr_local_child(const mr_local_t *local, uint32_t index);
+
 /* Children that live. */
 uint32_t mr_local_alive(const mr_local_t *local);
 

@@ -41,7 +41,7 @@ mr_member_t *mr_members_next_offer(const mr_members_t *members) {
     mr_member_t *first = NULL;
     for (uint32_t i = 0; i < members->count; i++) {
         mr_member_t *member = members->items[i];
-        if (member && member->offered && (!first || member->offer_order < first->offer_order))
+        if (member && member->offered && !member->reserved && (!first || member->offer_order < first->offer_order))
             first = member;
     }
     return first;

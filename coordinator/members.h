@@ -14,8 +14,9 @@ typedef struct mr_member {
     char host[256];
     uint32_t pid;
     uint32_t threads;
-    bool joined;   /* the lane is connected; the scheduler knows it */
-    uint64_t sent; /* tasks sent down the lane */
+    bool joined;      /* the lane is connected; the scheduler knows it */
+    int64_t heard_at; /* its last sign of life before it joined */
+    uint64_t sent;    /* tasks sent down the lane */
     int64_t
         done_bytes;    /* input of tasks it has done and that are not committed; below 0 when a partial overtook DONE */
     uint64_t inflight; /* input read of the tasks it runs now, as its last heartbeat said */
@@ -38,7 +39,7 @@ mr_member_t *mr_members_get(const mr_members_t *members, uint32_t number);
 mr_member_t *mr_members_by_identity(const mr_members_t *members, const void *identity, size_t identity_size);
 mr_member_t *mr_members_by_pid(const mr_members_t *members, uint32_t pid);
 
-/* The member whose offer has waited longest, or NULL. */
+/* The member whose offer has waited longest, or NULL. One whose last granted run has not arrived is passed over. */
 mr_member_t *mr_members_next_offer(const mr_members_t *members);
 
 /* Closes its lane and frees it; its number is not used again. */

@@ -1,0 +1,99 @@
+/* How a worker leaves the cluster: lost, distrusted, or never there. */
+#include <signal.h>
+
+#include "clock.h"
+#include "cluster_private.h"
+#include "log.h"
+
+static void give_reservation_back(mr_cluster_t *cluster, mr_member_t *member) {
+    if (cluster->config.sink && member->reserved)
+        mr_sink_unreserve(cluster->config.sink, member->reserved);
+    member->reserved = 0;
+}
+
+void mr_cluster_lose(mr_cluster_t *cluster, mr_member_t *member, bool counted) {
+    if (member->joined) {
+        mr_scheduler_leave(cluster->scheduler, mr_clock_ms(), member->number, counted);
+    } else if (member->lane) {
+        zmq_pollitem_t item = {zsock_resolve(member->lane), 0, ZMQ_POLLOUT, 0};
+        zloop_poller_end(cluster->loop, &item);
+    }
+    if (cluster->config.sink)
+        mr_sink_drop_worker(cluster->config.sink, member->number);
+    else
+        mr_groups_drop_worker(cluster->config.groups, member->number);
+    give_reservation_back(cluster, member);
+    mr_members_remove(&cluster->members, member);
+    mr_cluster_grant(cluster);
+}
+
+/* It is told to end; if it is ours, it is made to, and another is started in its place when it has. */
+static void send_away(mr_cluster_t *cluster, mr_member_t *member, const char *reason) {
+    mr_cluster_send(cluster, member, &(mr_message_t){.type = MR_SHUTDOWN, .shutdown = {reason}});
+    mr_local_kill(cluster->local, (pid_t) member->pid, SIGKILL);
+    mr_cluster_lose(cluster, member, true);
+}
+
+void mr_cluster_bury(mr_cluster_t *cluster, mr_member_t *member) {
+    mr_progress_clear(cluster->config.progress);
+    mr_log(MR_LOG_WARNING, "worker %s:%u has been silent for %.1f s; its tasks are queued again", member->host,
+           member->pid, cluster->config.lease_ms / 1000.0);
+    member->joined = false; /* the scheduler has let it go itself */
+    send_away(cluster, member, "the lease ran out; its tasks went to others");
+}
+
+void mr_cluster_distrust(mr_cluster_t *cluster, mr_member_t *member, const char *reason) {
+    mr_progress_clear(cluster->config.progress);
+    mr_log(MR_LOG_WARNING, "worker %s:%u: %s; it is sent away and its tasks are queued again", member->host,
+           member->pid, reason);
+    snprintf(cluster->last_failure, sizeof cluster->last_failure, "%s (from %s)", reason, member->host);
+    cluster->last_status = MR_STATUS_JOB;
+    send_away(cluster, member, reason);
+}
+
+/* One that said HELLO and whose lane never came is not in the scheduler, so no lease of it runs out. */
+static void drop_silent_guests(mr_cluster_t *cluster, int64_t now) {
+    for (uint32_t i = 0; i < cluster->members.count; i++) {
+        mr_member_t *member = cluster->members.items[i];
+        if (!member || member->joined || now - member->heard_at < cluster->config.lease_ms)
+            continue;
+        mr_local_kill(cluster->local, (pid_t) member->pid, SIGKILL);
+        mr_cluster_lose(cluster, member, false);
+    }
+}
+
+/* A coordinator that was itself stopped has heard nobody: that silence says nothing about its workers. Timers go before sockets in a
+ * zloop, and what was sent meanwhile may not even have been read by ZeroMQ's own thread yet. */
+static void forgive_own_absence(mr_cluster_t *cluster, int64_t now) {
+    for (uint32_t i = 0; i < cluster->members.count; i++) {
+        mr_member_t *member = cluster->members.items[i];
+        if (member)
+            member->heard_at = now;
+        if (member && member->joined)
+            mr_scheduler_alive(cluster->scheduler, now, member->number);
+    }
+}
+
+void mr_cluster_check_leases(mr_cluster_t *cluster, int64_t now) {
+    if (cluster->ticked_at && now - cluster->ticked_at > MR_CLUSTER_TICK_MS + cluster->config.lease_ms / 4)
+        forgive_own_absence(cluster, now);
+    cluster->ticked_at = now;
+    drop_silent_guests(cluster, now);
+    mr_scheduler_tick(cluster->scheduler, now);
+}
+
+/* What has not joined by the end holds nothing and would not hear that the work is over. */
+static void end_guests(mr_cluster_t *cluster) {
+    pid_t child;
+    for (uint32_t i = 0; i < cluster->config.processes; i++)
+        if ((child = mr_local_child(cluster->local, i)) && !mr_members_by_pid(&cluster->members, (uint32_t) child))
+            mr_local_kill(cluster->local, child, SIGKILL);
+}
+
+void mr_cluster_dismiss(mr_cluster_t *cluster, const char *reason) {
+    for (uint32_t i = 0; i < cluster->members.count; i++)
+        if (cluster->members.items[i])
+            mr_cluster_send(cluster, cluster->members.items[i],
+                            &(mr_message_t){.type = MR_SHUTDOWN, .shutdown = {reason}});
+    end_guests(cluster);
+}
