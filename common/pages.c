@@ -9,12 +9,17 @@
 
 /* All advice is a wish: a kernel that does not grant it costs time only. */
 
-void *mr_pages_new(size_t size, size_t small) {
+/* The advice is always for all of the memory: advice for a part would make it two mappings, and mremap moves only one. */
+static void advise(void *pages, size_t size) {
+    if (size >= MR_PAGES_HUGE)
+        madvise(pages, size, MADV_HUGEPAGE);
+}
+
+void *mr_pages_new(size_t size) {
     void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (pages == MAP_FAILED)
         return NULL;
-    if (size >= small + MR_PAGES_HUGE)
-        madvise((char *) pages + small, size - small, MADV_HUGEPAGE);
+    advise(pages, size);
     return pages;
 }
 
@@ -26,7 +31,7 @@ void *mr_pages_grow(void *pages, size_t old_size, size_t size) {
     void *grown = mremap(pages, old_size, size, MREMAP_MAYMOVE);
     if (grown == MAP_FAILED)
         return NULL;
-    madvise((char *) grown + old_size, size - old_size, MADV_HUGEPAGE);
+    advise(grown, size);
     return grown;
 }
 

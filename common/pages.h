@@ -8,9 +8,8 @@
 #define MR_PAGES_MIN ((size_t) 64 << 10)
 #define MR_PAGES_HUGE ((size_t) 2 << 20)
 
-/* `size` bytes, a multiple of MR_PAGES_MIN, all zero. What lies past the first `small` bytes may come in huge pages. NULL when
- * memory is out. */
-void *mr_pages_new(size_t size, size_t small);
+/* `size` bytes, a multiple of MR_PAGES_MIN, all zero. NULL when memory is out. */
+void *mr_pages_new(size_t size);
 
 /* Fetches the memory now, in one call rather than by a fault for each page, for one who will touch all of it. */
 void mr_pages_populate(void *pages, size_t size);

@@ -15,7 +15,7 @@
 #define CACHED_BITS 17u  /* up to these slots, 1 MiB: nothing waits */
 
 uint64_t *mr_table_new_slots(uint32_t bits) {
-    uint64_t *slots = mr_pages_new(mr_table_slots_size(bits), 0);
+    uint64_t *slots = mr_pages_new(mr_table_slots_size(bits));
     if (slots)
         mr_pages_populate(slots, mr_table_slots_size(bits));
     return slots;
@@ -29,7 +29,7 @@ void mr_table_set_slots(mr_table_t *table, uint64_t *slots, uint32_t bits) {
 }
 
 char *mr_table_new_arena(void) {
-    return mr_pages_new(MR_TABLE_FIRST_ARENA, MR_PAGES_HUGE);
+    return mr_pages_new(MR_TABLE_FIRST_ARENA);
 }
 
 void mr_table_set_empty(mr_table_t *table) {

@@ -78,7 +78,7 @@ int mr_table_drain(mr_table_t *table, mr_buffer_t *run) {
         return -1;
     size_t before = run->size, size = 2 * table->rows * sizeof(mr_sort_entry_t);
     size = (size + MR_PAGES_MIN) / MR_PAGES_MIN * MR_PAGES_MIN;
-    mr_sort_entry_t *entries = mr_pages_new(size, 0);
+    mr_sort_entry_t *entries = mr_pages_new(size);
     int result = -1;
     if (entries && mr_buffer_reserve(run, 8 * (size_t) table->used) == 0) {
         list_rows(table, entries);

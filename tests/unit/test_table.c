@@ -81,6 +81,22 @@ static void test_many_keys(void **state) {
     mr_table_destroy(&table);
 }
 
+/* An arena of several times its first size: it must grow whatever mappings the system made of it. */
+static void test_large_arena(void **state) {
+    (void) state;
+    const uint64_t one = 1;
+    const size_t rows = 200000;
+    char key[1000] = {0};
+    mr_table_t *table = mr_table_new(test_ops, 1);
+    for (size_t i = 0; i < rows; i++) {
+        memcpy(key, &i, sizeof i);
+        assert_int_equal(mr_table_add(table, key, sizeof key, &one), 0);
+    }
+    assert_null(mr_table_error(table));
+    assert_int_equal(mr_table_rows(table), rows);
+    mr_table_destroy(&table);
+}
+
 static void test_overflow(void **state) {
     (void) state;
     mr_table_t *table = mr_table_new(test_ops, 1);
@@ -242,6 +258,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random),
         cmocka_unit_test(test_many_keys),
+        cmocka_unit_test(test_large_arena),
         cmocka_unit_test(test_overflow),
         cmocka_unit_test(test_overflow_of_a_waiting_row),
         cmocka_unit_test(test_key_sizes),
