@@ -14,7 +14,8 @@
  *         are not UTF-8 become U+FFFD, and the key's bytes follow as "key_base64".
  * Columns are what the job prints, cut at tabs, named as in mr_job_t.columns (default: value, value2, ...).
  *
- * The process should ignore SIGPIPE: a closed stdout is then an error (STORAGE) like others. */
+ * The process should ignore SIGPIPE and SIGXFSZ: a closed stdout and a file that may not grow are then errors (STORAGE) like
+ * others. A process killed by SIGKILL leaves its temporary file behind. */
 #ifndef MR_OUTPUT_H
 #define MR_OUTPUT_H
 
@@ -23,6 +24,7 @@
 
 #include "sink.h"
 
+/* NONE: in any order, which today is that of the keys. */
 typedef enum mr_sort { MR_SORT_KEY, MR_SORT_VALUE, MR_SORT_NONE } mr_sort_t;
 typedef enum mr_row_format { MR_ROW_TSV, MR_ROW_CSV, MR_ROW_JSON } mr_row_format_t;
 
@@ -55,7 +57,8 @@ int mr_output_sink(mr_output_t *output, mr_sink_t *sink, uint64_t *rows, mr_erro
 int mr_output_row(mr_output_t *output, const mr_row_t *row, mr_error_t *error);
 
 /* Makes the file appear at its path, durably. Without overwrite, a file that has appeared there meanwhile is left alone: STORAGE.
- * On any failure the path is as it was. Call it also for stdout: it writes the header of a csv without rows. */
+ * On any failure the path is as it was, unless it was the last step that failed, the fsync of the directory. Call it also for
+ * stdout: it writes the header of a csv without rows. */
 int mr_output_commit(mr_output_t *output, mr_error_t *error);
 
 /* Removes the temporary file and nothing else: for a process about to end while another thread still writes. */

@@ -49,10 +49,11 @@ int mr_sink_commit(mr_sink_t *sink, uint32_t worker, uint64_t partial, mr_error_
 void mr_sink_drop(mr_sink_t *sink, uint32_t worker, uint64_t partial);
 void mr_sink_drop_worker(mr_sink_t *sink, uint32_t worker);
 
-/* Asks for room for a run of `bytes` that a worker offers. True: reserved (the next stage of exactly so many bytes uses it up;
- * smaller runs, which need none, leave it alone). False: not now; the sink is making room, mr_sink_fd becomes readable when it is worth
- * asking again: ask then for those refused in the order in which they came. A run is always granted in the end, also one larger
- * than the memory: that one alone, when nothing else is reserved and all else is on disk. */
+/* Asks for room for a run of `bytes` that a worker offers. True: reserved (the next stage of exactly so many bytes uses it up; if
+ * less comes, give it back with mr_sink_unreserve). False: not now; the sink is making room, mr_sink_fd becomes readable when it
+ * is worth asking again: ask then for those refused in the order in which they came. A run is always granted in the end, also one
+ * larger than the memory: that one alone, when nothing else is reserved and all else is on disk. A run may also be staged
+ * unasked: small ones only, for the bound to hold. */
 bool mr_sink_reserve(mr_sink_t *sink, size_t bytes);
 /* Gives a reservation back (the worker it was made for is gone). */
 void mr_sink_unreserve(mr_sink_t *sink, size_t bytes);

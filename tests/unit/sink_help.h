@@ -39,15 +39,19 @@ static inline mr_sink_t *new_sink(size_t memory, uint32_t reducers, const mr_op_
     return sink;
 }
 
-/* A run of `count` rows with the keys KEYS*i + first, as 12 digits, and cells of 1. */
+/* A run of `count` rows with the keys first + step*i, as 12 digits, and cells of 1. */
 static inline void number_run(mr_buffer_t *out, uint64_t first, uint64_t step, size_t count, uint32_t ncells) {
     const uint64_t ones[MR_MAX_CELLS] = {1, 1, 1, 1, 1, 1, 1, 1};
     mr_run_writer_t writer = {.out = out, .ncells = ncells};
-    char key[32];
+    char key[12];
+    int result = 0;
     for (size_t i = 0; i < count; i++) {
-        int size = snprintf(key, sizeof key, "%012llu", (unsigned long long) (first + step * i));
-        assert_int_equal(mr_run_write(&writer, key, (size_t) size, ones), 0);
+        uint64_t number = first + step * i;
+        for (size_t at = sizeof key; at-- > 0; number /= 10)
+            key[at] = (char) ('0' + number % 10);
+        result |= mr_run_write(&writer, key, sizeof key, ones);
     }
+    assert_int_equal(result, 0);
     mr_run_end_block(&writer);
 }
 

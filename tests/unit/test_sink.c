@@ -329,11 +329,12 @@ static int key_text(void *context, const mr_row_t *row, mr_buffer_t *buffer, mr_
 /* Counts the keys and sees that they are all numbers from 0 on. */
 static int count_keys(void *context, const mr_buffer_t *buffer, mr_error_t *error) {
     uint64_t *rows = context;
-    char key[32];
     for (size_t at = 0; at < buffer->size; at += 12, (*rows)++) {
-        snprintf(key, sizeof key, "%012llu", (unsigned long long) *rows);
-        if (memcmp(buffer->data + at, key, 12) != 0)
-            return mr_error_set(error, MR_STATUS_JOB, "row %s is not in its place", key);
+        uint64_t number = 0;
+        for (size_t i = 0; i < 12; i++)
+            number = 10 * number + (uint64_t) (buffer->data[at + i] - '0');
+        if (number != *rows)
+            return mr_error_set(error, MR_STATUS_JOB, "row %llu is not in its place", (unsigned long long) *rows);
     }
     return 0;
 }
@@ -425,6 +426,21 @@ static void admission_is_strict(void **state) {
     assert_false(mr_sink_reserve(sink, 1));
     mr_sink_unreserve(sink, (size_t) 64 << 20);
     assert_true(mr_sink_reserve(sink, 1));
+    mr_sink_destroy(&sink);
+}
+
+/* A small run that nobody asked room for must not use up what was reserved for another, larger one. */
+static void unasked_run_leaves_reservations_alone(void **state) {
+    (void) state;
+    mr_error_t error = {0};
+    mr_sink_t *sink = new_sink((size_t) 4 << 20, 1, test_ops, 1);
+    mr_buffer_t run = {0};
+    number_run(&run, 0, 1, 10, 1);
+    while (mr_sink_reserve(sink, 200000))
+        continue;
+    assert_int_equal(stage_bytes(sink, 1, 1, run.data, run.size, &error), 0);
+    assert_false(mr_sink_reserve(sink, 200000));
+    mr_buffer_free(&run);
     mr_sink_destroy(&sink);
 }
 
@@ -654,6 +670,7 @@ int main(void) {
         cmocka_unit_test(memory_holds_with_staged_runs),
         cmocka_unit_test(resident_memory_holds),
         cmocka_unit_test(admission_is_strict),
+        cmocka_unit_test(unasked_run_leaves_reservations_alone),
         cmocka_unit_test(too_large_a_run_gets_in_at_last),
         cmocka_unit_test(missing_tmp_dir),
         cmocka_unit_test(full_disk),
