@@ -3,22 +3,8 @@
 #define MR_WORK_H
 
 #include "inputs.h"
-#include "millrace/job.h"
+#include "plan.h"
 #include "wire.h"
-
-typedef struct mr_planned {
-    uint32_t group;
-    uint32_t size;   /* bytes of payload */
-    uint64_t offset; /* in mr_plan_t.text */
-} mr_planned_t;
-
-/* What a job with arguments planned (job.h's mr_plan_add fills it). */
-struct mr_plan {
-    mr_planned_t *items; /* owned */
-    size_t count;
-    size_t capacity;
-    mr_buffer_t text;
-};
 
 typedef struct mr_work {
     mr_inputs_t inputs; /* of a job over files */
