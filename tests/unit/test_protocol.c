@@ -1,0 +1,385 @@
+/* A real cluster, a sound worker, and beside it one that the test plays and that does what it should not. The job must end right. */
+#include "cluster_help.h"
+
+/* What the fake was sent first: some tasks that it holds. */
+typedef struct held {
+    fake_t fake;
+    mr_message_t tasks;
+    const mr_spec_t *spec; /* the first of them */
+} held_t;
+
+static void join_and_hold(held_t *held, const stage_t *stage) {
+    join(&held->fake, stage);
+    expect(held->fake.lane, MR_TASKS, &held->tasks);
+    assert_true(held->tasks.tasks.specs_count > 0);
+    held->spec = &held->tasks.tasks.specs[0];
+}
+
+static void let_go(held_t *held) {
+    mr_message_clear(&held->tasks);
+    leave(&held->fake);
+}
+
+/* Sees to the end of the job with a sound worker, after the fake has left. */
+static void end_with_the_honest(stage_t *stage, held_t *held) {
+    say_bye(&held->fake, "drained");
+    send_in_the_honest(stage);
+    expect_right_end(stage);
+    let_go(held);
+}
+
+static void honest_alone(void **state) {
+    (void) state;
+    stage_t stage;
+    set_up(&stage, 5000);
+    send_in_the_honest(&stage);
+    expect_right_end(&stage);
+}
+
+static void hello_of_another_version(void **state) {
+    (void) state;
+    static const unsigned char short_hello[] = {0x93, 0x01, 0x07, 0xa1, 'x'};
+    static const unsigned char other_hello[] = {0x95, 0x01, 0x08, 0xa1, 'y', 0xc0, 0x80};
+    stage_t stage;
+    fake_t fake;
+    mr_message_t message;
+    set_up(&stage, 5000);
+    knock(&fake, &stage);
+    send_message(fake.control, &(mr_message_t){.type = MR_HELLO, .hello = {MR_PROTOCOL, "0.0.0", "fake", 1, 1}});
+    expect(fake.control, MR_REFUSED, &message);
+    assert_string_equal(message.refused.version, MILLRACE_VERSION);
+    assert_non_null(strstr(message.refused.reason, "same version"));
+    mr_message_clear(&message);
+    send_frame(fake.control, short_hello, sizeof short_hello, 0);
+    expect_and_forget(fake.control, MR_REFUSED);
+    send_frame(fake.control, other_hello, sizeof other_hello, 0);
+    expect_and_forget(fake.control, MR_REFUSED);
+    leave(&fake);
+    send_in_the_honest(&stage);
+    expect_right_end(&stage);
+}
+
+static void send_garbage(zsock_t *socket, unsigned *seed) {
+    char bytes[300];
+    size_t size = (size_t) rand_r(seed) % sizeof bytes;
+    int frames = rand_r(seed) % 4;
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = (char) rand_r(seed);
+    for (; frames > 0; frames--)
+        send_frame(socket, bytes, size, ZMQ_SNDMORE);
+    send_frame(socket, bytes, size, 0);
+}
+
+static void garbage_on_each_socket(void **state) {
+    (void) state;
+    unsigned seed = (unsigned) time(NULL);
+    print_message("SEED=%u\n", seed);
+    stage_t stage;
+    held_t held;
+    set_up(&stage, 5000);
+    join_and_hold(&held, &stage);
+    for (int i = 0; i < 2000; i++)
+        send_garbage(i % 2 ? held.fake.control : held.fake.sink, &seed);
+    send_frame(held.fake.control, "", 0, 0);
+    send_frame(held.fake.sink, "", 0, 0);
+    end_with_the_honest(&stage, &held);
+}
+
+/* Messages that are sound, but that no worker sends on this socket, or in this order. */
+static void messages_out_of_place(void **state) {
+    (void) state;
+    stage_t stage;
+    held_t held;
+    fake_t stranger;
+    set_up(&stage, 5000);
+    join_and_hold(&held, &stage);
+    uint64_t epoch = held.fake.epoch;
+    uint32_t worker = held.fake.worker;
+    knock(&stranger, &stage);
+    const mr_message_t messages[] = {
+        {.type = MR_WELCOME, .welcome = {MR_PROTOCOL, "x", epoch, worker, "a", "b", 1, 1}},
+        {.type = MR_FLUSH, .flush = {epoch, worker}},
+        {.type = MR_SHUTDOWN, .shutdown = {"you too"}},
+        {.type = MR_TASKS, .tasks = {epoch, NULL, 0}},
+        {.type = MR_RUN, .run = {epoch, worker, 1}},
+        {.type = MR_DONE, .done = {epoch + 1, worker, NULL, 0}},
+        {.type = MR_BYE, .bye = {epoch, worker + 1, "drained"}},
+        {.type = MR_HEARTBEAT, .heartbeat = {epoch, worker + 7, 0, 0, 0}},
+        {.type = MR_HELLO, .hello = {MR_PROTOCOL, MILLRACE_VERSION, "again", 1, 1}},
+    };
+    for (size_t i = 0; i < sizeof messages / sizeof *messages; i++) {
+        send_message(held.fake.control, &messages[i]);
+        send_message(held.fake.sink, &messages[i]);
+        if (messages[i].type != MR_HELLO)
+            send_message(stranger.control, &messages[i]);
+    }
+    expect_and_forget(stranger.control, MR_SHUTDOWN); /* the answer to its heartbeat */
+    leave(&stranger);
+    end_with_the_honest(&stage, &held);
+}
+
+static void silent_worker_is_replaced_and_its_late_partial_is_stale(void **state) {
+    (void) state;
+    stage_t stage;
+    held_t held;
+    mr_buffer_t run = {0};
+    set_up(&stage, 300);
+    join_and_hold(&held, &stage);
+    mr_result_t result = compute(held.spec, &run);
+    expect_and_forget(held.fake.control, MR_SHUTDOWN); /* what the silent are told when the lease is over */
+    send_run(&held.fake, 1, run.data, run.size);
+    send_partial(&held.fake, 1, 1, &result, 1);
+    send_in_the_honest(&stage);
+    expect_right_end(&stage);
+    mr_buffer_free(&run);
+    let_go(&held);
+}
+
+static void duplicate_partial_counts_once(void **state) {
+    (void) state;
+    stage_t stage;
+    held_t held;
+    mr_buffer_t run = {0};
+    set_up(&stage, 5000);
+    join_and_hold(&held, &stage);
+    mr_result_t result = compute(held.spec, &run);
+    for (int i = 0; i < 2; i++) {
+        send_run(&held.fake, 1, run.data, run.size);
+        send_partial(&held.fake, 1, 1, &result, 1);
+        expect_and_forget(held.fake.control, i ? MR_DISCARD : MR_COMMITTED);
+    }
+    mr_buffer_free(&run);
+    end_with_the_honest(&stage, &held);
+}
+
+static void replay_of_another_epoch_is_dropped(void **state) {
+    (void) state;
+    stage_t stage;
+    held_t held;
+    mr_buffer_t run = {0};
+    set_up(&stage, 5000);
+    join_and_hold(&held, &stage);
+    mr_result_t result = compute(held.spec, &run);
+    held.fake.epoch++;
+    send_run(&held.fake, 1, run.data, run.size);
+    send_partial(&held.fake, 1, 1, &result, 1);
+    held.fake.epoch--;
+    send_partial(&held.fake, 1, 1, &result, 1); /* its run was of another epoch: it is not there */
+    expect_and_forget(held.fake.control, MR_DISCARD);
+    mr_buffer_free(&run);
+    end_with_the_honest(&stage, &held);
+}
+
+static void partial_that_lacks_a_run_is_discarded_whole(void **state) {
+    (void) state;
+    stage_t stage;
+    held_t held;
+    mr_buffer_t run = {0};
+    set_up(&stage, 5000);
+    join_and_hold(&held, &stage);
+    mr_result_t result = compute(held.spec, &run);
+    send_run(&held.fake, 1, run.data, run.size);
+    send_partial(&held.fake, 1, 2, &result, 1);
+    expect_and_forget(held.fake.control, MR_DISCARD);
+    send_partial(&held.fake, 1, 1, &result, 1); /* what was staged is gone */
+    expect_and_forget(held.fake.control, MR_DISCARD);
+    mr_buffer_free(&run);
+    end_with_the_honest(&stage, &held);
+}
+
+/* Tasks beyond the last, of wrong attempts, named twice, or held by nobody. */
+static void results_for_what_is_not_held(void **state) {
+    (void) state;
+    stage_t stage;
+    held_t held;
+    set_up(&stage, 5000);
+    join_and_hold(&held, &stage);
+    uint32_t task = held.spec->task, attempt = held.spec->attempt;
+    mr_attempt_t attempts[] = {{task, attempt + 1}, {TASKS, 1}, {UINT32_MAX, UINT32_MAX}, {TASKS - 1, 1}};
+    const mr_message_t messages[] = {
+        {.type = MR_DONE, .done = {held.fake.epoch, held.fake.worker, attempts, 4}},
+        {.type = MR_RETURNED, .returned = {held.fake.epoch, held.fake.worker, 0, attempts, 4}},
+        {.type = MR_FAILED, .failed = {held.fake.epoch, held.fake.worker, TASKS, 1, 1, 1, "not mine"}},
+    };
+    for (size_t i = 0; i < 3; i++)
+        send_message(held.fake.control, &messages[i]);
+    mr_result_t wrong[] = {{task, attempt + 1, 0, 0, 0, 0}, {TASKS, 1, 0, 0, 0, 0}, {UINT32_MAX, 1, 0, 0, 0, 0}};
+    mr_result_t twice[] = {{task, attempt, 512, 64, 0, 0}, {task, attempt, 512, 64, 0, 0}};
+    for (uint64_t i = 0; i < 3; i++) {
+        send_partial(&held.fake, i, 0, &wrong[i], 1);
+        expect_and_forget(held.fake.control, MR_DISCARD);
+    }
+    send_partial(&held.fake, 3, 0, twice, 2);
+    expect_and_forget(held.fake.control, MR_DISCARD);
+    send_partial(&held.fake, 4, 0, NULL, 0);
+    expect_and_forget(held.fake.control, MR_DISCARD);
+    end_with_the_honest(&stage, &held);
+}
+
+/* A worker that gives tasks back because a partial of it is spoiled goes on working. */
+static void returned_tasks_come_again(void **state) {
+    (void) state;
+    stage_t stage;
+    held_t held;
+    mr_message_t again;
+    set_up(&stage, 5000);
+    join_and_hold(&held, &stage);
+    mr_attempt_t attempts[64];
+    size_t count = held.tasks.tasks.specs_count;
+    assert_true(count <= 64);
+    for (size_t i = 0; i < count; i++)
+        attempts[i] = (mr_attempt_t){held.tasks.tasks.specs[i].task, held.tasks.tasks.specs[i].attempt};
+    send_message(
+        held.fake.control,
+        &(mr_message_t){.type = MR_RETURNED, .returned = {held.fake.epoch, held.fake.worker, 0, attempts, count}});
+    expect(held.fake.lane, MR_TASKS, &again);
+    assert_int_equal(again.tasks.specs[0].task, attempts[0].task);
+    assert_int_equal(again.tasks.specs[0].attempt, attempts[0].attempt + 1);
+    mr_message_clear(&again);
+    end_with_the_honest(&stage, &held);
+}
+
+static void malformed_run_sends_its_sender_away(void **state) {
+    (void) state;
+    stage_t stage;
+    held_t held;
+    set_up(&stage, 5000);
+    join_and_hold(&held, &stage);
+    send_run(&held.fake, 1, "this is no run", 14);
+    expect_and_forget(held.fake.control, MR_SHUTDOWN);
+    send_in_the_honest(&stage);
+    expect_right_end(&stage);
+    let_go(&held);
+}
+
+static void large_run_without_a_grant_sends_its_sender_away(void **state) {
+    (void) state;
+    stage_t stage;
+    held_t held;
+    set_up(&stage, 5000);
+    join_and_hold(&held, &stage);
+    char *bytes = calloc(1, 1 << 20);
+    send_run(&held.fake, 1, bytes, 1 << 20);
+    expect_and_forget(held.fake.control, MR_SHUTDOWN);
+    free(bytes);
+    send_in_the_honest(&stage);
+    expect_right_end(&stage);
+    let_go(&held);
+}
+
+static void impossible_offer_sends_its_sender_away(void **state) {
+    (void) state;
+    stage_t stage;
+    held_t held;
+    set_up(&stage, 5000);
+    join_and_hold(&held, &stage);
+    send_message(held.fake.control,
+                 &(mr_message_t){.type = MR_OFFER, .offer = {held.fake.epoch, held.fake.worker, UINT64_MAX}});
+    expect_and_forget(held.fake.control, MR_SHUTDOWN);
+    send_in_the_honest(&stage);
+    expect_right_end(&stage);
+    let_go(&held);
+}
+
+/* The offer of the next run may overtake the run that was granted before. */
+static void next_offer_waits_for_the_run_before(void **state) {
+    (void) state;
+    stage_t stage;
+    held_t held;
+    mr_buffer_t run = {0};
+    set_up(&stage, 5000);
+    join_and_hold(&held, &stage);
+    mr_run_writer_t writer = {.out = &run, .ncells = 1};
+    for (uint64_t i = 0; run.size <= MR_WIRE_INLINE_RUN; i++) {
+        char key[32];
+        int size = snprintf(key, sizeof key, "%012llu", (unsigned long long) i);
+        assert_int_equal(mr_run_write(&writer, key, (size_t) size, &i), 0);
+    }
+    mr_run_end_block(&writer);
+    const mr_message_t offer = {.type = MR_OFFER, .offer = {held.fake.epoch, held.fake.worker, run.size}};
+    send_message(held.fake.control, &offer);
+    expect_and_forget(held.fake.control, MR_GRANT);
+    send_message(held.fake.control, &offer);
+    send_run(&held.fake, 1, run.data, run.size);
+    expect_and_forget(held.fake.control, MR_GRANT);
+    send_run(&held.fake, 1, run.data, run.size);
+    mr_result_t result = {.task = held.spec->task, .attempt = held.spec->attempt + 1};
+    send_partial(&held.fake, 1, 2, &result, 1); /* not held: the runs must not count */
+    expect_and_forget(held.fake.control, MR_DISCARD);
+    mr_buffer_free(&run);
+    end_with_the_honest(&stage, &held);
+}
+
+/* A worker that dies between HELLO and its lane, and many that only say HELLO. */
+static void guests_that_never_come_in(void **state) {
+    (void) state;
+    stage_t stage;
+    fake_t guests[10];
+    set_up(&stage, 300);
+    for (int i = 0; i < 10; i++) {
+        knock(&guests[i], &stage);
+        send_message(guests[i].control,
+                     &(mr_message_t){.type = MR_HELLO, .hello = {MR_PROTOCOL, MILLRACE_VERSION, "guest", 1, 1}});
+        expect_and_forget(guests[i].control, MR_WELCOME);
+        if (i % 2)
+            leave(&guests[i]);
+    }
+    /* Heard of no more: after a lease, a heartbeat is a stranger's. */
+    send_in_the_honest(&stage);
+    expect_right_end(&stage);
+    for (int i = 0; i < 10; i += 2)
+        leave(&guests[i]);
+}
+
+/* The lane's peer is gone, the process lives on: what it held goes to others. */
+static void worker_without_a_lane(void **state) {
+    (void) state;
+    stage_t stage;
+    held_t held;
+    set_up(&stage, 400);
+    join_and_hold(&held, &stage);
+    zsock_destroy(&held.fake.lane);
+    send_in_the_honest(&stage);
+    expect_right_end(&stage);
+    let_go(&held);
+}
+
+static void job_with_arguments_grants_runs(void **state) {
+    (void) state;
+    stage_t stage;
+    held_t held;
+    set_up_groups(&stage, 50);
+    join_and_hold(&held, &stage);
+    send_message(held.fake.control,
+                 &(mr_message_t){.type = MR_OFFER, .offer = {held.fake.epoch, held.fake.worker, 1 << 20}});
+    expect_and_forget(held.fake.control, MR_GRANT);
+    send_run(&held.fake, 9, "this is no run", 14);
+    expect_and_forget(held.fake.control, MR_SHUTDOWN);
+    send_in_the_honest(&stage);
+    expect_right_end(&stage);
+    let_go(&held);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(honest_alone),
+        cmocka_unit_test(hello_of_another_version),
+        cmocka_unit_test(garbage_on_each_socket),
+        cmocka_unit_test(messages_out_of_place),
+        cmocka_unit_test(silent_worker_is_replaced_and_its_late_partial_is_stale),
+        cmocka_unit_test(duplicate_partial_counts_once),
+        cmocka_unit_test(replay_of_another_epoch_is_dropped),
+        cmocka_unit_test(partial_that_lacks_a_run_is_discarded_whole),
+        cmocka_unit_test(results_for_what_is_not_held),
+        cmocka_unit_test(returned_tasks_come_again),
+        cmocka_unit_test(malformed_run_sends_its_sender_away),
+        cmocka_unit_test(large_run_without_a_grant_sends_its_sender_away),
+        cmocka_unit_test(impossible_offer_sends_its_sender_away),
+        cmocka_unit_test(next_offer_waits_for_the_run_before),
+        cmocka_unit_test(guests_that_never_come_in),
+        cmocka_unit_test(worker_without_a_lane),
+        cmocka_unit_test(job_with_arguments_grants_runs),
+    };
+    zsys_handler_set(NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
