@@ -104,14 +104,23 @@ static int open_reduction(run_t *run, mr_error_t *error) {
     return run->sink ? 0 : -1;
 }
 
+/* As nohup and the shell's & ask for it by the dispositions that are inherited. */
+static bool is_ignored(int number) {
+    struct sigaction action;
+    return !sigaction(number, NULL, &action) && action.sa_handler == SIG_IGN;
+}
+
 /* The signals are blocked before the first thread is made, so that no thread but the one that reads the signalfd gets them. */
 static int watch_signals(run_t *run, mr_error_t *error) {
-    static const int watched[] = {SIGINT, SIGTERM, SIGHUP, SIGCHLD};
+    static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
     sigset_t set;
     sigemptyset(&set);
-    for (size_t i = 0; i < sizeof watched / sizeof *watched; i++)
-        sigaddset(&set, watched[i]);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (!is_ignored(ends[i]))
+            sigaddset(&set, ends[i]);
+    sigaddset(&set, SIGCHLD);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGCHLD, SIG_DFL); /* one that is ignored would take the children's fates with it */
     signal(SIGPIPE, SIG_IGN); /* a closed stdout is an error to report, not a death */
     run->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     return run->signals < 0 ? mr_error_set(error, MR_STATUS_JOB, "cannot watch signals: %s", strerror(errno)) : 0;
