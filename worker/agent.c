@@ -200,7 +200,8 @@ static int give_back(agent_t *agent, mr_error_t *error) {
 static int take_refused(const mr_refused_message_t *refused, mr_error_t *error) {
     return mr_error_set(error, MR_STATUS_REFUSED,
                         "the coordinator (version %s, protocol %u) refused this worker (version %s, protocol %u): %s",
-                        refused->version, refused->protocol, MILLRACE_VERSION, MR_PROTOCOL, refused->reason);
+                        refused->version, refused->protocol, MILLRACE_VERSION, MR_PROTOCOL,
+                        *refused->reason ? refused->reason : "install the same version of Millrace on both");
 }
 
 /* Messages that belong to the job this worker was welcomed to. */
