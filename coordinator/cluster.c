@@ -161,7 +161,7 @@ static int on_tick(zloop_t *loop, int timer, void *argument) {
 static int take_death(mr_cluster_t *cluster, const mr_local_death_t *death) {
     mr_member_t *member = mr_members_by_pid(&cluster->members, (uint32_t) death->pid);
     mr_progress_clear(cluster->config.progress);
-    if (!death->clean) {
+    if (!death->clean && !death->wanted) {
         mr_log(MR_LOG_WARNING, "worker process %ld: %s; its tasks are queued again", (long) death->pid, death->cause);
         snprintf(cluster->last_failure, sizeof cluster->last_failure, "its worker process %ld: %s", (long) death->pid,
                  death->cause);

@@ -12,6 +12,11 @@
 
 #define MOST_RESTARTS 32 /* for each process; past that something is wrong that starting again does not mend */
 
+typedef struct child {
+    pid_t pid;   /* 0: none */
+    bool killed; /* by mr_local_kill */
+} child_t;
+
 struct mr_local {
     char endpoint[256];
     char tmp_dir[4096];
@@ -20,7 +25,7 @@ struct mr_local {
     uint32_t processes;
     uint32_t threads;
     uint32_t restarts;
-    pid_t children[]; /* 0: none */
+    child_t children[];
 };
 
 extern char **environ;
@@ -62,11 +67,11 @@ static int start(mr_local_t *local, uint32_t index, mr_error_t *error) {
                                local->tmp_dir,    "--log-level", local->log_level, "--parent",  parent,  NULL};
     if (prepare(&attributes))
         return mr_error_memory(error, "starting a worker");
-    int failed = posix_spawnp(&local->children[index], local->program, NULL, &attributes,
+    int failed = posix_spawnp(&local->children[index].pid, local->program, NULL, &attributes,
                               (char *const *) (uintptr_t) arguments, environ);
     posix_spawnattr_destroy(&attributes);
     if (failed) {
-        local->children[index] = 0;
+        local->children[index].pid = 0;
         return mr_error_set(error, MR_STATUS_NO_WORKERS,
                             "%s: cannot start it: %s (install millrace-worker beside millrace)", local->program,
                             strerror(failed));
@@ -107,11 +112,12 @@ static void describe(mr_local_death_t *death, int status) {
 bool mr_local_reap(mr_local_t *local, mr_local_death_t *death) {
     for (uint32_t i = 0; i < local->processes; i++) {
         int status;
-        if (!local->children[i] || waitpid(local->children[i], &status, WNOHANG) != local->children[i])
+        child_t *child = &local->children[i];
+        if (!child->pid || waitpid(child->pid, &status, WNOHANG) != child->pid)
             continue;
-        *death = (mr_local_death_t){.pid = local->children[i]};
+        *death = (mr_local_death_t){.pid = child->pid, .wanted = child->killed};
         describe(death, status);
-        local->children[i] = 0;
+        *child = (child_t){0};
         return true;
     }
     return false;
@@ -122,25 +128,27 @@ int mr_local_restart(mr_local_t *local, mr_error_t *error) {
         return mr_error_set(error, MR_STATUS_NO_WORKERS, "workers died %u times on this machine; giving up",
                             local->restarts);
     for (uint32_t i = 0; i < local->processes; i++)
-        if (!local->children[i])
+        if (!local->children[i].pid)
             return start(local, i, error);
     return 0;
 }
 
 void mr_local_kill(mr_local_t *local, pid_t pid, int signal) {
     for (uint32_t i = 0; i < local->processes; i++)
-        if (pid && local->children[i] == pid)
+        if (pid && local->children[i].pid == pid) {
             kill(pid, signal);
+            local->children[i].killed = true;
+        }
 }
 
 pid_t mr_local_child(const mr_local_t *local, uint32_t index) {
-    return local->children[index];
+    return local->children[index].pid;
 }
 
 uint32_t mr_local_alive(const mr_local_t *local) {
     uint32_t alive = 0;
     for (uint32_t i = 0; i < local->processes; i++)
-        alive += local->children[i] != 0;
+        alive += local->children[i].pid != 0;
     return alive;
 }
 
@@ -167,9 +175,9 @@ void mr_local_destroy(mr_local_t **local, int64_t grace_ms) {
         return;
     wait_for_children(self, mr_clock_ms() + grace_ms);
     for (uint32_t i = 0; i < self->processes; i++)
-        if (self->children[i]) {
-            kill(self->children[i], SIGKILL);
-            waitpid(self->children[i], NULL, 0);
+        if (self->children[i].pid) {
+            kill(self->children[i].pid, SIGKILL);
+            waitpid(self->children[i].pid, NULL, 0);
         }
     free(self);
     *local = NULL;

@@ -25,6 +25,7 @@ mr_local_t *mr_local_new(const mr_local_config_t *config, mr_error_t *error);
 typedef struct mr_local_death {
     pid_t pid;
     bool clean;      /* exit status 0 */
+    bool wanted;     /* mr_local_kill was called on it */
     int status;      /* exit status, or -1: killed by a signal */
     char cause[128]; /* "killed by signal 9 (Killed)", "exit status 1" */
 } mr_local_death_t;
