@@ -154,6 +154,23 @@ static void read_inputs(mr_request_t *request) {
     request->inputs.files0_from = mr_settings_text(&request->settings, MR_SETTING_FILES0_FROM);
 }
 
+/* Asked for on the command line, such an option would be missed; in the environment or a file it is for other jobs. */
+static int refuse_meaningless(const mr_request_t *request, mr_error_t *error) {
+    static const mr_setting_t of_files[] = {MR_SETTING_TOP, MR_SETTING_SORT, MR_SETTING_RECURSIVE,
+                                            MR_SETTING_FILES_FROM, MR_SETTING_FILES0_FROM};
+    static const mr_setting_t of_arguments[] = {MR_SETTING_ORDER};
+    bool arguments = request->job->flags & MR_JOB_ARGUMENTS;
+    const mr_setting_t *others = arguments ? of_files : of_arguments;
+    size_t count = arguments ? sizeof of_files / sizeof *of_files : sizeof of_arguments / sizeof *of_arguments;
+    for (size_t i = 0; i < count; i++) {
+        const char *source = request->settings.sources[others[i]];
+        if (source && source[0] == '-')
+            return mr_error_set(error, MR_STATUS_USAGE, "%s: means nothing for %s, a job over %s", source,
+                                request->job->name, arguments ? "arguments" : "files");
+    }
+    return 0;
+}
+
 int mr_request_read(mr_request_t *request, int argc, char **argv, mr_error_t *error) {
     int first;
     *request = (mr_request_t){0};
@@ -167,8 +184,8 @@ int mr_request_read(mr_request_t *request, int argc, char **argv, mr_error_t *er
     request->operand_count = argc - first;
     request->operands = argv + first;
     read_inputs(request);
-    return configure_job(request, error) || read_talk(request, error) || read_workers(request, error) ||
-                   read_limits(request, error) || read_output(request, error)
+    return refuse_meaningless(request, error) || configure_job(request, error) || read_talk(request, error) ||
+                   read_workers(request, error) || read_limits(request, error) || read_output(request, error)
                ? -1
                : 0;
 }
