@@ -44,7 +44,7 @@ static int take_number(const char *name, const char *text, long low, long high, 
     return 0;
 }
 
-static int take_option(arguments_t *arguments, int option, mr_error_t *error) {
+static int take_option(arguments_t *arguments, int option, const char *typed, mr_error_t *error) {
     long number = 0;
     switch (option) {
     case 'c':
@@ -67,7 +67,8 @@ static int take_option(arguments_t *arguments, int option, mr_error_t *error) {
                                   optarg)
                    : 0;
     default:
-        return mr_error_set(error, MR_STATUS_USAGE, "unknown option or missing value; see millrace-worker --help");
+        return mr_error_set(error, MR_STATUS_USAGE,
+                            "'%s': no such option, or its value is missing; see millrace-worker --help", typed);
     }
 }
 
@@ -77,12 +78,13 @@ static int read_arguments(arguments_t *arguments, int argc, char **argv, mr_erro
         {"tmp", required_argument, NULL, 't'},     {"parent", required_argument, NULL, 'p'},
         {"help", no_argument, NULL, 'h'},          {"log-level", required_argument, NULL, 'l'},
         {"version", no_argument, NULL, 'V'},       {NULL, 0, NULL, 0}};
+    opterr = 0;
     for (int option; (option = getopt_long(argc, argv, "j:hV", options, NULL)) != -1;) {
         if (option == 'h' || option == 'V') {
             fputs(option == 'h' ? help : "millrace-worker " MILLRACE_VERSION "\n", stdout);
             exit(fflush(stdout) ? MR_STATUS_STORAGE : 0);
         }
-        if (take_option(arguments, option, error))
+        if (take_option(arguments, option, argv[optind - 1], error))
             return -1;
     }
     if (optind < argc)
