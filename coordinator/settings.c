@@ -136,6 +136,9 @@ static int take_line(mr_settings_t *settings, const char *path, unsigned number,
         *equals = 0;
     name = trim(name);
     int setting = find_setting(name);
+    if (setting >= 0 && definitions[setting].value && !equals)
+        return mr_error_set(error, MR_STATUS_USAGE, "%s: %s needs a value (%s = %s)", source, name, name,
+                            definitions[setting].value);
     if (setting >= 0)
         return mr_settings_set(settings, (unsigned) setting, source, equals ? trim(equals + 1) : NULL, error);
     nearest.typed = name;
@@ -157,6 +160,8 @@ static int load_file(mr_settings_t *settings, const char *path, mr_error_t *erro
     int failed = 0;
     for (unsigned number = 1; !failed && getline(&line, &capacity, file) >= 0; number++)
         failed = take_line(settings, path, number, line, error);
+    if (!failed && ferror(file))
+        failed = mr_error_set(error, MR_STATUS_USAGE, "%s: cannot read: %s", path, strerror(errno));
     free(line);
     fclose(file);
     return failed;
