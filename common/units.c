@@ -36,6 +36,8 @@ static int parse(const char *what, const char *text, const unit_t *units, const 
     char *end = NULL;
     double number = isdigit((unsigned char) text[0]) ? strtod(text, &end) : -1;
     const unit_t *unit = units;
+    if (end != text + strspn(text, "0123456789."))
+        end = NULL; /* strtod takes more for numbers than people do: 0x10, 1e3 */
     while (end && unit->name && strcasecmp(unit->name, end))
         unit++;
     double scaled = end && unit->name ? number * unit->factor : -1;
