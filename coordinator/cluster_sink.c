@@ -97,6 +97,9 @@ static int commit(mr_cluster_t *cluster, mr_member_t *member, const mr_partial_m
         return mr_error_set(cluster->error, MR_STATUS_INPUT,
                             "%llu bad records, and --skip-bad allows %llu; the first are named above",
                             (unsigned long long) config->ledger->rejected, (unsigned long long) config->skip_bad);
+    if (config->groups && partial->results_count &&
+        mr_groups_will_print(config->groups, partial->results[0].task, partial->results_count))
+        mr_progress_clear(config->progress); /* on a terminal, the row would be put behind the bar */
     return config->groups ? mr_groups_commit(config->groups, partial->worker, partial->partial, partial->results,
                                              partial->results_count, &config->ledger->rows, cluster->error)
                           : mr_sink_commit(config->sink, partial->worker, partial->partial, cluster->error);

@@ -192,6 +192,11 @@ static int print_complete(mr_groups_t *groups, group_t *group, uint64_t *rows, m
     return 0;
 }
 
+bool mr_groups_will_print(const mr_groups_t *groups, uint32_t task, size_t count) {
+    uint32_t number = mr_work_group(groups->work, task);
+    return groups->items[number].left == count && (!groups->in_order || groups->next == number);
+}
+
 int mr_groups_commit(mr_groups_t *groups, uint32_t worker, uint64_t partial, const mr_result_t *results, size_t count,
                      uint64_t *rows, mr_error_t *error) {
     if (!count)

@@ -20,6 +20,9 @@ int mr_groups_stage(mr_groups_t *groups, uint32_t worker, uint64_t partial, cons
                     mr_error_t *error);
 size_t mr_groups_staged(const mr_groups_t *groups, uint32_t worker, uint64_t partial);
 
+/* Whether a commit of so many tasks, of which this is one, will print rows. */
+bool mr_groups_will_print(const mr_groups_t *groups, uint32_t task, size_t count);
+
 /* Folds what is staged for the partial into the group of its `count` tasks, which is one and the same, and prints what is
  * complete. `rows` is raised by the rows printed. */
 int mr_groups_commit(mr_groups_t *groups, uint32_t worker, uint64_t partial, const mr_result_t *results, size_t count,

@@ -209,9 +209,16 @@ static int merge_sink(run_t *run, mr_error_t *error) {
     return mr_output_sink(run->output, run->sink, &run->ledger.rows, error);
 }
 
+/* A bar would be drawn between the rows. */
+static void spare_terminal(run_t *run) {
+    if (run->progress.mode == MR_PROGRESS_BAR && !run->request->output.path && isatty(STDOUT_FILENO))
+        run->progress.mode = MR_PROGRESS_NONE;
+}
+
 static int merge(run_t *run, mr_error_t *error) {
     if (!run->sink)
         return 0;
+    spare_terminal(run);
     mr_progress_start(&run->progress, "merge", run->ledger.input_bytes, mr_clock_ms());
     int failed = do_aside(run, merge_sink, error);
     mr_progress_end(&run->progress, mr_clock_ms(), run->ledger.input_bytes, 0);
