@@ -19,11 +19,24 @@ int mr_log_level_find(const char *name) {
     return -1;
 }
 
+/* A stream takes memory; that there is none must be told without. */
+static void write_plain(char *line, size_t size, mr_log_level_t level, const char *text) {
+    int used = snprintf(line, size, "%s: %s: %s", program_name, level_names[level], text);
+    for (char *at = line; *at; at++)
+        if (*at < 0x20 || *at > 0x7e)
+            *at = '?';
+    line[used] = '\n';
+    if (write(STDERR_FILENO, line, (size_t) used + 1) < 0)
+        return;
+}
+
 static void write_line(mr_log_level_t level, const char *text) {
     char line[4096 + 128];
     FILE *stream = fmemopen(line, sizeof line, "w");
-    if (!stream)
+    if (!stream) {
+        write_plain(line, sizeof line, level, text);
         return;
+    }
     fprintf(stream, "%s: %s: ", program_name, level_names[level]);
     mr_print_escaped(stream, text, strlen(text));
     fputc('\n', stream);

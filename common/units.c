@@ -30,11 +30,25 @@ static const unit_t size_units[] = {{"", 1},
 static const unit_t time_units[] = {{"", 1000},     {"ms", 1},       {"s", 1000}, {"m", 60000},
                                     {"h", 3600000}, {"d", 86400000}, {NULL, 0}};
 
-/* `kind` and `example` are for the error. */
+/* A decimal number at the beginning of `text`; strtod alone would also take 0x10, 1e3, inf and nan. -1: there is none. */
+static double read_decimal(const char *text, const char **end) {
+    char digits[64];
+    size_t size = strspn(text, "0123456789.");
+    if (!isdigit((unsigned char) text[0]) || size >= sizeof digits)
+        return -1;
+    memcpy(digits, text, size);
+    digits[size] = 0;
+    char *stop;
+    double number = strtod(digits, &stop);
+    *end = text + (stop - digits);
+    return number;
+}
+
+/* `kind` is for the error. */
 static int parse(const char *what, const char *text, const unit_t *units, const char *kind, uint64_t low, uint64_t high,
                  uint64_t *value, mr_error_t *error) {
-    char *end = NULL;
-    double number = isdigit((unsigned char) text[0]) ? strtod(text, &end) : -1;
+    const char *end = NULL;
+    double number = read_decimal(text, &end);
     const unit_t *unit = units;
     if (end != text + strspn(text, "0123456789."))
         end = NULL; /* strtod takes more for numbers than people do: 0x10, 1e3 */
@@ -84,7 +98,7 @@ void mr_format_size(char text[32], double bytes) {
 }
 
 void mr_format_duration(char text[32], double seconds) {
-    unsigned long whole = seconds < 1e9 ? (unsigned long) (seconds + 0.5) : 999999999UL;
+    unsigned long whole = seconds < 0 ? 0 : seconds < 1e9 ? (unsigned long) (seconds + 0.5) : 999999999UL;
     if (whole >= 3600)
         snprintf(text, 32, "%lu:%02lu:%02lu", whole / 3600, whole / 60 % 60, whole % 60);
     else

@@ -8,6 +8,8 @@
 #include "log.h"
 #include "units.h"
 
+#define MOST_THREADS 1024
+
 static void print_help(const mr_job_t *job) {
     printf("Usage: millrace run %s [options] %s\n\n%s.\n\n", job->name, job->arguments, job->summary);
     for (const mr_option_t *option = job->options; option && option->name; option++) {
@@ -56,10 +58,13 @@ static int read_threads(mr_request_t *request, mr_error_t *error) {
     bool percent = length && text[length - 1] == '%';
     if (percent)
         text[length - 1] = 0;
-    if (mr_parse_count("--threads", text, 1, percent ? 10000 : 1024, &number, error))
+    if (mr_parse_count(mr_settings_source(&request->settings, MR_SETTING_THREADS), text, 1,
+                       percent ? 10000 : MOST_THREADS, &number, error))
         return -1;
     if (percent)
         number = (number * usable_cpus() + 99) / 100;
+    if (number > MOST_THREADS)
+        number = MOST_THREADS;
     request->cluster.threads = (uint32_t) number;
     return 0;
 }
@@ -132,10 +137,11 @@ static int read_talk(mr_request_t *request, mr_error_t *error) {
     int level = mr_log_level_find(request->cluster.log_level);
     int mode = mr_progress_mode_find(mr_settings_text(settings, MR_SETTING_PROGRESS));
     if (level < 0)
-        return mr_error_set(error, MR_STATUS_USAGE, "--log-level: '%s' is none of error, warning, info, debug",
-                            request->cluster.log_level);
+        return mr_error_set(error, MR_STATUS_USAGE, "%s: '%s' is none of error, warning, info, debug",
+                            mr_settings_source(settings, MR_SETTING_LOG_LEVEL), request->cluster.log_level);
     if (mode < 0)
-        return mr_error_set(error, MR_STATUS_USAGE, "--progress: '%s' is none of auto, bar, json, none",
+        return mr_error_set(error, MR_STATUS_USAGE, "%s: '%s' is none of auto, bar, json, none",
+                            mr_settings_source(settings, MR_SETTING_PROGRESS),
                             mr_settings_text(settings, MR_SETTING_PROGRESS));
     mr_log_init("millrace", (mr_log_level_t) level);
     request->progress = (mr_progress_mode_t) mode;

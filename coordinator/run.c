@@ -59,7 +59,8 @@ static int plan_arguments(run_t *run, mr_error_t *error) {
     mr_complaint_t complaint = {0};
     run->work.planned = true;
     if (request->job->plan(request->state, request->operand_count, request->operands, &run->work.plan, &complaint))
-        return mr_error_set(error, MR_STATUS_USAGE, "%s", complaint.text);
+        return *complaint.text ? mr_error_set(error, MR_STATUS_USAGE, "%s", complaint.text)
+                               : mr_error_memory(error, "planning"); /* what mr_plan_add lacked */
     return 0;
 }
 

@@ -87,9 +87,18 @@ static int take_option(mr_settings_t *settings, mr_options_t *options, const mr_
     return mr_settings_set(settings, setting, source, optarg, error);
 }
 
+/* What was typed where getopt_long stopped. Among letters (-qx) it has not moved on yet: then it is the letter. */
+static const char *typed_option(char **argv, char letter[3]) {
+    if (optopt <= 0 || optopt >= HELP_OPTION)
+        return argv[optind - 1];
+    snprintf(letter, 3, "-%c", optopt);
+    return letter;
+}
+
 int mr_settings_parse(mr_settings_t *settings, mr_options_t *options, const mr_job_t *job, int argc, char **argv,
                       int *first, mr_error_t *error) {
     table_t table;
+    char letter[3];
     int failed = build_table(&table, job, error);
     optind = 1;
     opterr = 0;
@@ -97,7 +106,7 @@ int mr_settings_parse(mr_settings_t *settings, mr_options_t *options, const mr_j
         if (got == HELP_OPTION || got == 'h')
             failed = 1;
         else if (got == '?' || got == ':')
-            failed = complain(&table, job, argv[optind - 1], got, error);
+            failed = complain(&table, job, typed_option(argv, letter), got, error);
         else
             failed = take_option(settings, options, job, got, error);
     }
