@@ -9,8 +9,9 @@ typedef struct lane {
     struct mr_pool *pool;
     mr_slot_t slot;
     pthread_t thread;
-    bool open;    /* the slot has a partial to flush */
-    bool running; /* a task */
+    bool open;         /* the slot has a partial to flush */
+    bool running;      /* a task */
+    mr_relay_t *relay; /* of another lane, which this one serves */
 } lane_t;
 
 struct mr_pool {
@@ -26,10 +27,27 @@ struct mr_pool {
     lane_t lanes[];
 };
 
-typedef enum step { STEP_RUN, STEP_FLUSH, STEP_STOP } step_t;
+typedef enum step { STEP_RUN, STEP_FLUSH, STEP_SERVE, STEP_STOP } step_t;
 
 static bool flush_due(const mr_pool_t *pool) {
     return pool->shop->limits->eager || pool->draining || pool->flush_at == pool->queue.received;
+}
+
+static void wake(mr_pool_t *pool) {
+    pthread_cond_broadcast(&pool->changed);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* A lane whose file this one can help with. */
+static bool find_relay(mr_pool_t *pool, lane_t *lane) {
+    for (uint32_t i = 0; i < pool->count; i++) {
+        lane_t *other = &pool->lanes[i];
+        if (other != lane && other->running && mr_relay_join(&other->slot.relay)) {
+            lane->relay = &other->slot.relay;
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Under the lock. False: wait. */
@@ -40,11 +58,15 @@ static bool find_step(mr_pool_t *pool, lane_t *lane, mr_ticket_t *ticket, step_t
     }
     *step = STEP_RUN;
     if (atomic_load(&pool->shop->held) <= pool->held_limit && mr_queue_take(&pool->queue, ticket)) {
+        atomic_store(&pool->shop->waiting, pool->queue.size);
         lane->running = true;
         return true;
     }
     *step = STEP_FLUSH;
-    return lane->open && !pool->queue.size && flush_due(pool);
+    if (lane->open && !pool->queue.size && flush_due(pool))
+        return true;
+    *step = STEP_SERVE;
+    return !pool->queue.size && find_relay(pool, lane);
 }
 
 static step_t next_step(mr_pool_t *pool, lane_t *lane, mr_ticket_t *ticket) {
@@ -70,6 +92,9 @@ static void *lane_main(void *argument) {
         case STEP_FLUSH:
             mr_slot_flush(&lane->slot);
             break;
+        case STEP_SERVE:
+            mr_relay_serve(lane->relay);
+            break;
         case STEP_STOP:
             return NULL;
         }
@@ -86,8 +111,16 @@ static int start_lane(mr_pool_t *pool, mr_error_t *error) {
         mr_slot_close(&lane->slot);
         return -1;
     }
-    pool->count++;
+    pthread_mutex_lock(&pool->lock);
+    pool->count++; /* from now on the lanes before it may serve it */
+    pthread_mutex_unlock(&pool->lock);
     return 0;
+}
+
+static void call_mates(void *argument) {
+    mr_pool_t *pool = argument;
+    pthread_mutex_lock(&pool->lock);
+    wake(pool);
 }
 
 mr_pool_t *mr_pool_new(mr_workshop_t *shop, uint32_t threads, mr_error_t *error) {
@@ -97,6 +130,8 @@ mr_pool_t *mr_pool_new(mr_workshop_t *shop, uint32_t threads, mr_error_t *error)
         return NULL;
     }
     pool->shop = shop;
+    shop->pool = pool;
+    shop->call_mates = call_mates;
     pool->flush_at = UINT64_MAX;
     pool->held_limit = 2 * (size_t) threads * shop->limits->table_memory;
     pthread_mutex_init(&pool->lock, NULL);
@@ -107,11 +142,6 @@ mr_pool_t *mr_pool_new(mr_workshop_t *shop, uint32_t threads, mr_error_t *error)
             return NULL;
         }
     return pool;
-}
-
-static void wake(mr_pool_t *pool) {
-    pthread_cond_broadcast(&pool->changed);
-    pthread_mutex_unlock(&pool->lock);
 }
 
 void mr_pool_destroy(mr_pool_t **pool) {
@@ -138,6 +168,7 @@ void mr_pool_destroy(mr_pool_t **pool) {
 int mr_pool_give(mr_pool_t *pool, mr_message_t *tasks) {
     pthread_mutex_lock(&pool->lock);
     int failed = mr_queue_put(&pool->queue, tasks);
+    atomic_store(&pool->shop->waiting, pool->queue.size);
     wake(pool);
     return failed;
 }
@@ -157,6 +188,7 @@ int mr_pool_drain(mr_pool_t *pool, mr_attempts_t *returned) {
         failed |= mr_attempts_add(returned, (mr_attempt_t){ticket.spec->task, ticket.spec->attempt});
         mr_ticket_release(&ticket);
     }
+    atomic_store(&pool->shop->waiting, 0);
     wake(pool);
     return failed;
 }

@@ -6,26 +6,14 @@
 #ifndef MR_SLOT_H
 #define MR_SLOT_H
 
-#include "out.h"
-#include "outbox.h"
-
-/* What all slots of a process share; read-only but for the atomics. */
-typedef struct mr_workshop {
-    const mr_job_t *job;
-    const void *state;              /* the job's */
-    const mr_job_message_t *limits; /* borrowed from the JOB message */
-    const char *tmp_dir;            /* for runs made in the middle of a task */
-    mr_outbox_t *outbox;
-    atomic_uint_fast64_t next_partial; /* the next partial's id */
-    atomic_uint_fast64_t warned;       /* bad records whose place was told */
-    atomic_size_t held;                /* bytes of runs in memory, in partials not yet committed or discarded */
-    atomic_bool stop;                  /* give up what is running */
-} mr_workshop_t;
+#include "mapper.h"
+#include "relay.h"
 
 typedef struct mr_slot {
     mr_workshop_t *shop; /* borrowed */
     mr_reader_t *reader;
-    mr_out_t out;               /* with the table, owned */
+    mr_mapper_t mapper;         /* of the open partial's rows */
+    mr_relay_t relay;           /* to share a gzip file with an idle thread */
     mr_partial_t *partial;      /* open, or NULL */
     mr_buffer_t payload;        /* a payload with its margins */
     uint32_t group;             /* of the tasks in the open partial */
