@@ -48,7 +48,7 @@ const char *mr_settings_text(const mr_settings_t *settings, mr_setting_t setting
     return settings->values[setting] ? settings->values[setting] : definitions[setting].default_value;
 }
 
-static const char *source_of(const mr_settings_t *settings, mr_setting_t setting) {
+const char *mr_settings_source(const mr_settings_t *settings, mr_setting_t setting) {
     return settings->sources[setting] ? settings->sources[setting] : definitions[setting].name;
 }
 
@@ -63,17 +63,20 @@ bool mr_settings_switch(const mr_settings_t *settings, mr_setting_t setting) {
 
 int mr_settings_size(const mr_settings_t *settings, mr_setting_t setting, uint64_t low, uint64_t high, uint64_t *size,
                      mr_error_t *error) {
-    return mr_parse_size(source_of(settings, setting), mr_settings_text(settings, setting), low, high, size, error);
+    return mr_parse_size(mr_settings_source(settings, setting), mr_settings_text(settings, setting), low, high, size,
+                         error);
 }
 
 int mr_settings_count(const mr_settings_t *settings, mr_setting_t setting, uint64_t low, uint64_t high, uint64_t *count,
                       mr_error_t *error) {
-    return mr_parse_count(source_of(settings, setting), mr_settings_text(settings, setting), low, high, count, error);
+    return mr_parse_count(mr_settings_source(settings, setting), mr_settings_text(settings, setting), low, high, count,
+                          error);
 }
 
 int mr_settings_time(const mr_settings_t *settings, mr_setting_t setting, uint64_t low, uint64_t high, uint64_t *ms,
                      mr_error_t *error) {
-    return mr_parse_time(source_of(settings, setting), mr_settings_text(settings, setting), low, high, ms, error);
+    return mr_parse_time(mr_settings_source(settings, setting), mr_settings_text(settings, setting), low, high, ms,
+                         error);
 }
 
 int mr_settings_choice(const mr_settings_t *settings, mr_setting_t setting, const char *const *names, unsigned *choice,
@@ -82,7 +85,7 @@ int mr_settings_choice(const mr_settings_t *settings, mr_setting_t setting, cons
     for (*choice = 0; names[*choice]; (*choice)++)
         if (!strcmp(value, names[*choice]))
             return 0;
-    return mr_error_set(error, MR_STATUS_USAGE, "%s: '%s' is none of %s", source_of(settings, setting), value,
+    return mr_error_set(error, MR_STATUS_USAGE, "%s: '%s' is none of %s", mr_settings_source(settings, setting), value,
                         definitions[setting].value);
 }
 

@@ -68,6 +68,9 @@ void mr_settings_free(mr_settings_t *settings);
 const char *mr_settings_text(const mr_settings_t *settings, mr_setting_t setting);
 bool mr_settings_switch(const mr_settings_t *settings, mr_setting_t setting);
 
+/* Where the value was set, for messages. */
+const char *mr_settings_source(const mr_settings_t *settings, mr_setting_t setting);
+
 /* The value read as a size, a count or a time (ms); errors name where it was set. */
 int mr_settings_size(const mr_settings_t *settings, mr_setting_t setting, uint64_t low, uint64_t high, uint64_t *size,
                      mr_error_t *error);
