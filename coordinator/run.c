@@ -123,6 +123,7 @@ static int watch_signals(run_t *run, mr_error_t *error) {
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGCHLD, SIG_DFL); /* one that is ignored would take the children's fates with it */
     signal(SIGPIPE, SIG_IGN); /* a closed stdout is an error to report, not a death */
+    signal(SIGXFSZ, SIG_IGN); /* and so is a file that may not grow */
     run->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     return run->signals < 0 ? mr_error_set(error, MR_STATUS_JOB, "cannot watch signals: %s", strerror(errno)) : 0;
 }

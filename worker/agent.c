@@ -345,6 +345,7 @@ static int open_agent(agent_t *agent, mr_error_t *error) {
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     pthread_sigmask(SIG_BLOCK, &set, NULL); /* before any thread starts */
+    signal(SIGXFSZ, SIG_IGN);               /* a file that may not grow is an error to report, not a death */
     agent->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     agent->outbox.fd = -1;
     if (agent->signals < 0)
