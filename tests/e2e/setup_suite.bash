@@ -1,0 +1,8 @@
+# Builds what the tests need in C, once; they find it in $tools.
+setup_suite() {
+    local here
+    here=$(dirname "${BASH_SOURCE[0]}")
+    cc -O1 -o "$BATS_SUITE_TMPDIR/peak" "$here/peak.c"
+    cc -O1 -o "$BATS_SUITE_TMPDIR/catch" "$here/catch.c"
+    cc -O1 -shared -fPIC -o "$BATS_SUITE_TMPDIR/crash.so" "$here/crash.c" -ldl
+}
