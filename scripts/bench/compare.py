@@ -8,6 +8,7 @@ fails or outputs differ; goals that are missed are marked in the tables, and fai
 
 import argparse
 import json
+import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -101,9 +102,17 @@ def chosen_suites(options):
 def measure(options):
     """Run all suites asked for; return everything measured."""
     Path(options.data, "results").mkdir(parents=True, exist_ok=True)
-    results = {**surroundings(options), "rounds": options.rounds}
-    results["suites"] = [run_suite(suite, options.rounds, options.data) for suite in chosen_suites(options)]
+    results = {**surroundings(options), "rounds": options.rounds, "suites": []}
+    for suite in chosen_suites(options):
+        results["suites"].append(run_suite(suite, options.rounds, options.data))
+        save(results, options)  # what is measured stays, whatever comes
     return results
+
+
+def save(results, options):
+    """Write the raw figures to the file asked for."""
+    if options.json:
+        Path(options.json).write_text(json.dumps(results, indent=1) + "\n")
 
 
 def show_commands(options):
@@ -172,9 +181,7 @@ def parse_options(arguments):
 
 
 def report(results, options):
-    """Write the raw figures, the tables and the plot."""
-    if options.json:
-        Path(options.json).write_text(json.dumps(results, indent=1) + "\n")
+    """Write the tables and the plot."""
     print(markdown(results), end="")
     if options.plot:
         from plot import plot
@@ -184,6 +191,7 @@ def report(results, options):
 
 def main():
     """Measure or load, report, and judge."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("compare.py: terminated"))
     options = parse_options(sys.argv[1:])
     if options.dry_run:
         show_commands(options)
@@ -192,6 +200,8 @@ def main():
         results = json.loads(Path(options.from_json).read_text()) if options.from_json else measure(options)
     except BenchError as error:
         sys.exit(f"compare.py: error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
     report(results, options)
     missed = missed_goals(results)
     if options.strict and missed:

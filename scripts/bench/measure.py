@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shlex
+import signal
 import subprocess
 import tempfile
 import threading
@@ -126,22 +127,42 @@ def failure(command, status, errors):
     return BenchError("\n  ".join([f"{what}: {shell_text(command)}", *said]))
 
 
+def start(command, errors):
+    """Start a command in a process group of its own, its messages going to the file `errors`."""
+    try:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
+                                process_group=0)
+    except OSError as error:
+        raise BenchError(f"cannot start {shell_text(command)}: {error.strerror}") from error
+
+
+def wait(process):
+    """Wait for a process's end; return its exit status (a signal negative) and its resource usage.
+
+    When the wait is interrupted, the process and all it started are ended too.
+    """
+    try:
+        _, status, usage = os.wait4(process.pid, 0)
+    except BaseException:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+        raise
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, usage
+
+
 def run(command, watch_memory=False):
     """Run a command to its end and return its Sample; a failure of the command is a BenchError."""
     with tempfile.TemporaryFile() as errors:
-        busy = busy_seconds()
-        start = time.perf_counter()
-        try:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors)
-        except OSError as error:
-            raise BenchError(f"cannot start {shell_text(command)}: {error.strerror}") from error
+        busy, begin = busy_seconds(), time.perf_counter()
+        process = start(command, errors)
         watch = MemoryWatch(process.pid) if watch_memory else None
-        _, wait_status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - start
-        busy = busy_seconds() - busy
-        peaks = watch.stop() if watch else {}
-        process.returncode = os.waitstatus_to_exitcode(wait_status)
-        if process.returncode != 0:
-            raise failure(command, process.returncode, errors)
+        try:
+            status, usage = wait(process)
+            seconds, busy = time.perf_counter() - begin, busy_seconds() - busy
+        finally:
+            peaks = watch.stop() if watch else {}
+        if status != 0:
+            raise failure(command, status, errors)
     foreign = max(0.0, busy - usage.ru_utime - usage.ru_stime)
     return Sample(seconds, usage.ru_utime, usage.ru_stime, foreign, usage.ru_maxrss * 1024, peaks)
