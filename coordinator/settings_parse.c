@@ -100,7 +100,7 @@ int mr_settings_parse(mr_settings_t *settings, mr_options_t *options, const mr_j
     table_t table;
     char letter[3];
     int failed = build_table(&table, job, error);
-    optind = 1;
+    optind = 0; /* for glibc: begin anew, also after a parse that ended early */
     opterr = 0;
     for (int got; !failed && (got = getopt_long(argc, argv, table.letters, table.longs, NULL)) != -1;) {
         if (got == HELP_OPTION || got == 'h')
