@@ -5,6 +5,7 @@
 #ifndef MR_MERGE_H
 #define MR_MERGE_H
 
+#include "key.h"
 #include "run.h"
 
 /* A half-open key range. A NULL key is an open end. Pointers are borrowed. */
@@ -25,8 +26,5 @@ void mr_merge_destroy(mr_merge_t **merge);
 /* The next row, equal keys reduced. Returns 1; 0 at the end; -1 and `error`: a sum overflowed (status JOB, names the
  * key), a run is malformed or out of order, a read failed. `row` is valid until the next call. */
 int mr_merge_next(mr_merge_t *merge, mr_row_t *row, mr_error_t *error);
-
-/* Compares keys as runs are sorted: memcmp of the common length, then the shorter first. <0, 0, >0. */
-int mr_key_compare(const char *a, size_t a_size, const char *b, size_t b_size);
 
 #endif

@@ -159,7 +159,7 @@ static int index_run(mr_run_t *run, mr_error_t *error) {
     int result = 0;
     for (uint64_t offset = 0; result == 0 && offset < run->size;) {
         result = index_block(run, offset, &buffer, error);
-        if (result == 0)
+        if (result == 0) /* NOLINTNEXTLINE(clang-analyzer-core.*): index_block has added one */
             offset = run->blocks[run->count - 1].offset + run->blocks[run->count - 1].size;
     }
     mr_buffer_free(&buffer);

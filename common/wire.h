@@ -12,7 +12,7 @@
 
 #define MR_PROTOCOL 1u
 #define MR_WIRE_MAX_HEADER ((size_t) 32 << 20)
-#define MR_WIRE_MAX_RUN ((uint64_t) 1 << 40) /* bytes; a larger one is no run */
+#define MR_WIRE_MAX_RUN ((uint64_t) 1 << 40)   /* bytes; a larger one is no run */
 #define MR_WIRE_INLINE_RUN ((size_t) 64 << 10) /* a run of up to so many bytes needs no grant */
 
 typedef struct mr_bytes {
@@ -64,8 +64,8 @@ typedef struct mr_result {
     F(TEXT, name)                                                                                                      \
     F(OPTIONS, options)                                                                                                \
     F(BYTES, only)                                                                                                     \
-    F(U32, only_set) F(U64, block_size) F(U64, table_memory) F(U64, max_record) F(U32, flush_ms) F(U64, skip_bad)      \
-        F(U32, eager)
+    F(U32, only_set)                                                                                                   \
+    F(U64, block_size) F(U64, table_memory) F(U64, max_record) F(U32, flush_ms) F(U64, skip_bad) F(U32, eager)
 #define MR_FIELDS_FLUSH(F) F(U64, epoch) F(U64, sent)
 #define MR_FIELDS_GRANT(F) F(U64, epoch) F(U64, size)
 #define MR_FIELDS_COMMITTED(F) F(U64, epoch) F(U64, partial)

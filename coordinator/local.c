@@ -28,8 +28,6 @@ struct mr_local {
     child_t children[];
 };
 
-extern char **environ;
-
 /* Where it may be, from this program's own directory: installed side by side, or in the build tree. */
 static bool find_program(char *path, size_t size) {
     static const char *const places[] = {"millrace-worker", "../worker/millrace-worker",

@@ -41,6 +41,7 @@ static bool workers_consistent(const mr_scheduler_t *scheduler) {
     int64_t heard = INT64_MIN;
     const mr_sched_worker_t *worker;
     TAILQ_FOREACH(worker, &scheduler->leases, by_lease) {
+        /* cppcheck-suppress uninitvar ; TAILQ_FOREACH sets it */
         if (!worker_consistent(scheduler, worker) || worker->heard_at < heard)
             return false;
         heard = worker->heard_at;

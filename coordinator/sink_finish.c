@@ -247,7 +247,7 @@ static uint64_t range_bytes(const final_t *final) {
         total += mr_run_size(final->runs[i]);
         blocks += count ? mr_run_size(final->runs[i]) / count : 0;
     }
-    if (final->threads == 1)
+    if (final->threads <= 1)
         return UINT64_MAX;
     uint64_t bytes = total / (final->threads * 8);
     bytes = bytes < LEAST_RANGE ? LEAST_RANGE : bytes > MOST_RANGE ? MOST_RANGE : bytes;

@@ -22,7 +22,7 @@ static inline uint64_t mr_digits_value(uint64_t digits) {
 /* The number's digits, right-aligned in eight bytes, zeros before them. Means something for `size` 1 to 8 only; reads 8
  * bytes at `text`. */
 static inline uint64_t mr_digits_load(const char *text, size_t size) {
-    return (mr_load64(text) ^ MR_DIGITS_ZERO) << (-8 * size & 63);
+    return (mr_load64(text) ^ MR_DIGITS_ZERO) << ((64 - 8 * size) & 63);
 }
 
 /* Reads a number of any length; nothing outside text[0..size) is touched. Returns NULL, or why it is none. */
