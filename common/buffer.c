@@ -28,6 +28,14 @@ int mr_buffer_append(mr_buffer_t *buffer, const void *data, size_t size) {
     return 0;
 }
 
+void mr_buffer_trim(mr_buffer_t *buffer) {
+    char *data = buffer->size ? realloc(buffer->data, buffer->size) : NULL;
+    if (data) {
+        buffer->data = data;
+        buffer->capacity = buffer->size;
+    }
+}
+
 void mr_buffer_free(mr_buffer_t *buffer) {
     free(buffer->data);
     *buffer = (mr_buffer_t){0};

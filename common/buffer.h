@@ -17,6 +17,9 @@ int mr_buffer_reserve(mr_buffer_t *buffer, size_t more);
 /* Appends bytes. Returns 0, or -1 when memory is out. */
 int mr_buffer_append(mr_buffer_t *buffer, const void *data, size_t size);
 
+/* Gives back what is allocated past size, where that can be had. */
+void mr_buffer_trim(mr_buffer_t *buffer);
+
 /* Frees the memory and zeroes the buffer. Safe twice. */
 void mr_buffer_free(mr_buffer_t *buffer);
 

@@ -92,8 +92,7 @@ static mr_held_t *target_in_file(mr_target_t *target, mr_error_t *error) {
 static mr_held_t *target_in_memory(mr_target_t *target, mr_error_t *error) {
     mr_buffer_t *buffer = &target->buffer;
     mr_run_end_block(&target->writer);
-    char *data = realloc(buffer->data, buffer->size + 1);
-    buffer->data = data ? data : buffer->data;
+    mr_buffer_trim(buffer);
     mr_run_t *run = mr_run_from_memory(buffer->data, buffer->size, target->sink->ncells, free, buffer->data, error);
     if (!run)
         return NULL;

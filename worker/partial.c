@@ -93,9 +93,7 @@ static int spill_run(mr_partial_t *partial, mr_held_run_t *held, mr_buffer_t *ru
 
 /* The buffer grew by half each time; what it does not use is given back. */
 static int keep_run(mr_partial_t *partial, mr_held_run_t *held, mr_buffer_t *run, mr_error_t *error) {
-    char *data = realloc(run->data, run->size);
-    if (data)
-        run->data = data;
+    mr_buffer_trim(run);
     held->bytes = run_bytes_new(run->data);
     if (!held->bytes)
         return mr_error_memory(error, "keeping a run");
