@@ -25,10 +25,14 @@ typedef struct desk {
 
 static void set_up(desk_t *desk) {
     *desk = (desk_t){.control = zsock_new(ZMQ_ROUTER), .sink = zsock_new(ZMQ_PULL)};
-    assert_true(zsock_bind(desk->control, "inproc://control") >= 0 && zsock_bind(desk->sink, "inproc://sink") >= 0);
+    char control[64], sink[64];
+    static int desks; /* a name is free again only when ZeroMQ has closed its socket behind us */
+    snprintf(control, sizeof control, "inproc://control-%d", ++desks);
+    snprintf(sink, sizeof sink, "inproc://sink-%d", desks);
+    assert_true(zsock_bind(desk->control, "%s", control) >= 0 && zsock_bind(desk->sink, "%s", sink) >= 0);
     desk->link = (mr_link_t){.control = zsock_new(ZMQ_DEALER), .sink = zsock_new(ZMQ_PUSH)};
-    assert_int_equal(zsock_connect(desk->link.control, "inproc://control"), 0);
-    assert_int_equal(zsock_connect(desk->link.sink, "inproc://sink"), 0);
+    assert_int_equal(zsock_connect(desk->link.control, "%s", control), 0);
+    assert_int_equal(zsock_connect(desk->link.sink, "%s", sink), 0);
     zsock_set_rcvtimeo(desk->control, 10000);
     zsock_set_rcvtimeo(desk->sink, 10000);
 }
