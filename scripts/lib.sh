@@ -3,7 +3,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # What a build needs, and what the tests need beyond that (Debian's names).
-build_packages=(gcc g++ cmake ninja-build pkg-config libzmq3-dev libczmq-dev libmsgpack-dev libisal-dev libxxhash-dev)
+build_packages=(gcc g++ cmake ninja-build pkg-config libzmq3-dev libczmq-dev libmsgpack-dev libisal-dev)
 test_packages=(libcmocka-dev bats jq mawk gzip procps psmisc util-linux python3 wamerican-huge xxd)
 check_packages=(clang clang-format clang-tidy cppcheck universal-ctags libclang-rt-14-dev)
 
