@@ -327,6 +327,8 @@ static int turn(agent_t *agent, mr_error_t *error) {
     int64_t now = mr_clock_ms();
     forgive_own_absence(agent, now);
     beat(agent, now);
+    if (agent->link.failed)
+        return mr_error_memory(error, "sending a message");
     long wait = (long) (agent->beat_at - now);
     if (zmq_poll(items, agent->pool ? 4 : 3, agent->draining ? (wait < 10 ? wait : 10) : wait) < 0 && errno != EINTR)
         return mr_error_set(error, MR_STATUS_JOB, "cannot poll: %s", zmq_strerror(zmq_errno()));
@@ -334,8 +336,6 @@ static int turn(agent_t *agent, mr_error_t *error) {
         (agent->pool && items[3].revents && read_lane(agent, error)) || (items[1].revents && post(agent, error)) ||
         end_drain(agent, error))
         return -1;
-    if (agent->link.failed)
-        return mr_error_memory(error, "sending a message");
     return check_silence(agent, mr_clock_ms(), error);
 }
 

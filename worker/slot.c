@@ -175,7 +175,10 @@ static int run_spec(mr_slot_t *slot, const mr_spec_t *spec, mr_result_t *result,
         return -1;
     int failed = spec->segment_count ? run_segments(slot, spec, result, trouble, error)
                                      : run_payload(slot, spec, result, trouble, error);
-    return failed ? -1 : mr_partial_add_result(slot->partial, result, error);
+    if (failed)
+        return -1;
+    trouble->retry = true; /* only memory can be out now */
+    return mr_partial_add_result(slot->partial, result, error);
 }
 
 static bool should_flush(const mr_slot_t *slot) {
