@@ -65,8 +65,6 @@ static int plan_arguments(run_t *run, mr_error_t *error) {
 }
 
 static int plan(run_t *run, mr_error_t *error) {
-    if (mr_scratch_make(&run->scratch, run->request->tmp_dir, error))
-        return -1;
     int failed = run->request->job->flags & MR_JOB_ARGUMENTS ? plan_arguments(run, error) : plan_files(run, error);
     run->ledger.input_bytes = mr_work_bytes(&run->work);
     return failed;
@@ -169,12 +167,13 @@ static void *aside_main(void *argument) {
 /* Such work cannot be stopped halfway; the process ends instead, and takes what has no name yet with it. */
 static void leave_at_once(run_t *run, unsigned signal_number) {
     mr_error_t error = {0};
+    mr_scratch_t scratch = run->scratch; /* the thread may still read the run's */
     mr_progress_clear(&run->progress);
     mr_error_set(&error, MR_STATUS_INTERRUPTED, "interrupted by signal %u; no output was written", signal_number);
     mr_log_error(&error);
     if (run->output)
         mr_output_abandon(run->output);
-    mr_scratch_remove(&run->scratch);
+    mr_scratch_remove(&scratch);
     mr_cluster_destroy(&run->cluster, 0);
     _exit(MR_STATUS_INTERRUPTED);
 }
@@ -259,7 +258,8 @@ static void close_parts(run_t *run) {
 }
 
 static int carry_out(run_t *run, mr_error_t *error) {
-    if (watch_signals(run, error) || do_aside(run, plan, error))
+    if (watch_signals(run, error) || mr_scratch_make(&run->scratch, run->request->tmp_dir, error) ||
+        do_aside(run, plan, error))
         return -1;
     if (run->request->dry_run)
         return print_plan(run, error);
