@@ -181,8 +181,8 @@ static int on_signal(zloop_t *loop, zmq_pollitem_t *item, void *argument) {
     (void) loop;
     while (read(item->fd, &info, sizeof info) == sizeof info)
         if (info.ssi_signo != SIGCHLD) {
-            mr_error_set(cluster->error, MR_STATUS_INTERRUPTED, "interrupted by signal %u; no output was written",
-                         info.ssi_signo);
+            mr_error_set(cluster->error, MR_STATUS_INTERRUPTED, "interrupted by signal %u; %s", info.ssi_signo,
+                         cluster->config.groups ? "results not printed yet are lost" : "no output was written");
             return mr_cluster_fail(cluster);
         }
     while (mr_local_reap(cluster->local, &death))
