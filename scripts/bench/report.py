@@ -76,18 +76,19 @@ def table(header, rows):
 def time_row(suite, contender, cores):
     """Return a contender's row: its times and the ratio to the first contender's."""
     times = seconds(contender["samples"])
-    ratio = median_seconds(contender) / median_seconds(suite["contenders"][0])
+    base = seconds(suite["contenders"][0]["samples"])
     rate = [f"{suite['tasks'] / median(times):,.0f}"] if suite["tasks"] else []
     mark = " (noisy)" if is_noisy(contender, cores) else ""
     return [contender["name"] + mark, show_seconds(median(times)),
             f"{show_seconds(min(times))} - {show_seconds(max(times))}", show_seconds(median_cpu(contender)), *rate,
-            f"{ratio:.3g}", show_goal(contender["goal"], goal_figure(suite, contender))]
+            f"{median(times) / median(base):.3g}", f"{min(times) / min(base):.3g}",
+            show_goal(contender["goal"], goal_figure(suite, contender))]
 
 
 def time_table(suite, cores):
     """Return the table of a suite's times."""
     rate = ["tasks/s"] if suite["tasks"] else []
-    header = ["program", "median", "min - max", "CPU", *rate, "ratio", "floor / reach for"]
+    header = ["program", "median", "min - max", "CPU", *rate, "ratio", "of fastest", "floor / reach for"]
     return table(header, [time_row(suite, contender, cores) for contender in suite["contenders"]])
 
 
@@ -136,7 +137,7 @@ def heading(results):
         *(f"- {name}: {version or 'not there'}" for name, version in results["versions"].items()),
         *(f"- data: {note}" for note in results["data"]["made"]),
         "- Times are wall time from start to exit, of programs in turn on the same files in a warm page cache; "
-        "ratio: median / median of the first row.",
+        "ratio: median / median of the first row; of fastest: the same of the fastest runs. Goals are about medians.",
         "- Commands are given from the project's root; DATA is the folder of the files.",
         f"- noisy: other processes or guests used more than {NOISE:.0%} of the processors meanwhile.",
     ]
