@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "descriptors.h"
 #include "log.h"
 #include "request.h"
 #include "scratch.h"
@@ -138,6 +139,8 @@ static int open_cluster(run_t *run, mr_error_t *error) {
     config.progress = &run->progress;
     config.dir = run->scratch.dir;
     config.signals = run->signals;
+    if (mr_descriptors_reserve(config.processes, config.threads, error))
+        return -1;
     run->cluster = mr_cluster_new(&config, error);
     return run->cluster ? 0 : -1;
 }
