@@ -7,7 +7,7 @@ setup_file() {
     cd "$BATS_FILE_TMPDIR" || return
     big text 20
     total 1 3 text >ngrams
-    distinct keys 400000
+    distinct keys $((SANITIZED ? 150000 : 400000))
     sort keys >keys.sorted
 }
 
@@ -227,6 +227,27 @@ first_in_the_middle() {
     release
     expect_right
     expect_text err 'killed by signal 9'
+}
+
+# ---- many workers ----
+
+@test "too few descriptors: the limit is raised, or the job is refused" {
+    total 1 3 "${SHARDS[@]}" >wanted
+    (ulimit -Sn 64 && ok run ngrams "${SHARDS[@]}" --workers 20 --chunk 1K)
+    expect_same wanted out
+    local count=$((SANITIZED ? 10 : 60)) # and at the very limit, spilling
+    (ulimit -n $((32 + 8 * count)) && ok run sum "$BATS_FILE_TMPDIR/keys" --workers $count --memory 1M)
+    expect_same "$BATS_FILE_TMPDIR/keys.sorted" out
+    (ulimit -n 64 && refused 2 '20 workers and 20 threads need 192 open files, and the limit is 64 *' run ngrams "${SHARDS[@]}" --workers 20)
+}
+
+@test "a TMPDIR too long for the name of a socket" {
+    local long=$PWD/tmp/${BATS_TEST_NAME:0:90}
+    mkdir "$long"
+    TMPDIR=$long ok run sum "$BATS_FILE_TMPDIR/keys" --memory 1M
+    expect_same "$BATS_FILE_TMPDIR/keys.sorted" out
+    expect_summary ' spilled'
+    rmdir "$long"
 }
 
 # ---- no workers ----

@@ -513,6 +513,7 @@ expect_changed() {
 
 # Colliding pairs can't be made for a keyed hash; but keys that weak ones are flooded with can.
 @test "hash flooding: keys that differ where weak hashes are blind take no more than twice the time" {
+    [ -z "$SANITIZED" ] || skip 'times mean nothing with a sanitizer'
     mawk 'BEGIN { for (i = 0; i < 300000; i++) printf "%016.0f\t1\n", i * 4294967296 * 7 % 9007199254740992 }' >random
     mawk 'BEGIN { for (i = 0; i < 300000; i++) printf "%08x%08x\t1\n", i, i }' >flood1
     mawk 'BEGIN { for (i = 0; i < 300000; i++) printf "%08x%s\t1\n", i * 4096, "        " }' >flood2
