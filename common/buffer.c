@@ -2,6 +2,16 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#define PAGE ((uintptr_t) 4096)
+#define HUGE_FROM ((size_t) 4 << 20) /* bytes from which huge pages spare more faults than they may waste */
+
+/* A wish; the system may have no huge pages. */
+static void advise_huge(char *data, size_t capacity) {
+    if (capacity >= HUGE_FROM)
+        madvise((void *) ((uintptr_t) data & ~(PAGE - 1)), capacity, MADV_HUGEPAGE);
+}
 
 int mr_buffer_reserve(mr_buffer_t *buffer, size_t more) {
     if (buffer->capacity - buffer->size >= more)
@@ -14,6 +24,7 @@ int mr_buffer_reserve(mr_buffer_t *buffer, size_t more) {
     char *data = realloc(buffer->data, capacity);
     if (!data)
         return -1;
+    advise_huge(data, capacity);
     buffer->data = data;
     buffer->capacity = capacity;
     return 0;
