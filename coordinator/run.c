@@ -155,6 +155,7 @@ static int open_parts(run_t *run, mr_error_t *error) {
 typedef struct aside {
     run_t *run;
     int (*work)(run_t *run, mr_error_t *error);
+    pthread_t thread;
     int done; /* eventfd */
     int failed;
     mr_error_t error;
@@ -168,7 +169,7 @@ static void *aside_main(void *argument) {
 }
 
 /* Such work cannot be stopped halfway; the process ends instead, and takes what has no name yet with it. */
-static void leave_at_once(run_t *run, unsigned signal_number) {
+static void leave_at_once(run_t *run, const aside_t *aside, unsigned signal_number) {
     mr_error_t error = {0};
     mr_scratch_t scratch = run->scratch; /* the thread may still read the run's */
     mr_progress_clear(&run->progress);
@@ -178,6 +179,7 @@ static void leave_at_once(run_t *run, unsigned signal_number) {
         mr_output_abandon(run->output);
     mr_scratch_remove(&scratch);
     mr_cluster_destroy(&run->cluster, 0);
+    pthread_detach(aside->thread);
     _exit(MR_STATUS_INTERRUPTED);
 }
 
@@ -190,7 +192,7 @@ static void wait_for(run_t *run, const aside_t *aside) {
             return;
         while (ready > 0 && read(run->signals, &info, sizeof info) == sizeof info)
             if (info.ssi_signo != SIGCHLD)
-                leave_at_once(run, info.ssi_signo);
+                leave_at_once(run, aside, info.ssi_signo);
         if (run->progress.phase)
             mr_progress_show(&run->progress, mr_clock_ms(), 0, 0);
     }
@@ -198,11 +200,10 @@ static void wait_for(run_t *run, const aside_t *aside) {
 
 static int do_aside(run_t *run, int (*work)(run_t *run, mr_error_t *error), mr_error_t *error) {
     aside_t aside = {.run = run, .work = work, .done = eventfd(0, EFD_CLOEXEC)};
-    pthread_t thread;
-    if (aside.done < 0 || pthread_create(&thread, NULL, aside_main, &aside))
+    if (aside.done < 0 || pthread_create(&aside.thread, NULL, aside_main, &aside))
         return mr_error_memory(error, "starting a thread");
     wait_for(run, &aside);
-    pthread_join(thread, NULL);
+    pthread_join(aside.thread, NULL);
     close(aside.done);
     if (aside.failed)
         *error = aside.error;
