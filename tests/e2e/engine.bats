@@ -162,13 +162,19 @@ first_in_the_middle() {
     expect_summary ' 0 retries, 0 duplicates discarded'
 }
 
+# Of those that were drained; one that was just starting may die of the signal.
+no_complaints() {
+    grep -E 'warning|error' err >complaints || return 0
+    ! grep -v 'killed by signal 15' complaints || fail "$(<err)"
+}
+
 @test "SIGTERM drains a worker: the same bytes, and no warning" {
     first_in_the_middle
     kill -TERM "${workers[0]}"
     release
     eventually ended "${workers[0]}"
     expect_right
-    ! grep -q -E 'warning|error' err
+    no_complaints
     expect_summary ' 0 duplicates discarded'
 }
 
@@ -183,7 +189,7 @@ first_in_the_middle() {
         done
     done
     expect_right
-    ! grep -q -E 'warning|error' err
+    no_complaints
 }
 
 @test "SIGTERM to a worker that has spilled a large task" {
