@@ -209,29 +209,32 @@ static int read_i64(const msgpack_object *object, int64_t *value) {
     return 0;
 }
 
-/* A text with a NUL inside would be cut short without a word: it is refused. */
-static int read_text(msgpack_zone *zone, const msgpack_object *object, const char **text) {
-    if (object->type != MSGPACK_OBJECT_STR || memchr(object->via.str.ptr, 0, object->via.str.size))
-        return -1;
-    char *copy = msgpack_zone_malloc(zone, (size_t) object->via.str.size + 1);
-    if (!copy)
-        return -1;
-    memcpy(copy, object->via.str.ptr, object->via.str.size);
-    copy[object->via.str.size] = 0;
-    *text = copy;
-    return 0;
+/* Copied: what msgpack unpacks points into the frame, which the message may outlive. An empty one points nowhere. */
+static char *copy_of(msgpack_zone *zone, const char *data, size_t size) {
+    char *copy = msgpack_zone_malloc(zone, size + 1);
+    if (copy && size)
+        memcpy(copy, data, size);
+    if (copy)
+        copy[size] = 0;
+    return copy;
 }
 
-/* Copied: what msgpack unpacks points into the frame, which the message may outlive. */
+/* A text with a NUL inside would be cut short without a word: it is refused. */
+static int read_text(msgpack_zone *zone, const msgpack_object *object, const char **text) {
+    if (object->type != MSGPACK_OBJECT_STR)
+        return -1;
+    size_t size = object->via.str.size;
+    if (size && memchr(object->via.str.ptr, 0, size))
+        return -1;
+    *text = copy_of(zone, object->via.str.ptr, size);
+    return *text ? 0 : -1;
+}
+
 static int read_bytes(msgpack_zone *zone, const msgpack_object *object, mr_bytes_t *bytes) {
     if (object->type != MSGPACK_OBJECT_BIN)
         return -1;
-    char *copy = msgpack_zone_malloc(zone, (size_t) object->via.bin.size + 1);
-    if (!copy)
-        return -1;
-    memcpy(copy, object->via.bin.ptr, object->via.bin.size);
-    *bytes = (mr_bytes_t){copy, object->via.bin.size};
-    return 0;
+    *bytes = (mr_bytes_t){copy_of(zone, object->via.bin.ptr, object->via.bin.size), object->via.bin.size};
+    return bytes->data ? 0 : -1;
 }
 
 /* The elements of an array of at least `least`, or NULL. */
