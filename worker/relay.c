@@ -67,15 +67,19 @@ int mr_relay_put(mr_relay_t *relay, const mr_block_t *block, uint64_t offset, mr
     if (copy_block(&relay->blocks[relay->put % MR_RELAY_DEPTH], block, offset, error)) /* free: only the owner puts */
         return -1;
     pthread_mutex_lock(&relay->lock);
-    relay->put++;
+    put = relay->mated; /* it may have left while the block was copied */
+    relay->put += (size_t) put;
     pthread_cond_broadcast(&relay->changed);
     pthread_mutex_unlock(&relay->lock);
-    return 1;
+    return put;
 }
 
 static int collect(mr_relay_t *relay, int failed, mr_partial_t *partial, mr_result_t *result, mr_error_t *error) {
     if (relay->error.status)
         failed = mr_error_set(error, relay->error.status, "%s", relay->error.text);
+    if (!failed && relay->put != relay->mapped) /* a defect; a lost block must never pass for a result */
+        failed = mr_error_set(error, MR_STATUS_LEDGER, "%s: %zu of %zu blocks were mapped", relay->path, relay->mapped,
+                              relay->put);
     if (failed || !relay->mapper.out.table) {
         mr_table_destroy(&relay->mapper.out.table);
         return failed;

@@ -25,6 +25,7 @@ typedef struct fixture {
     mr_partial_t *partial;
     mr_result_t result;
     atomic_bool end;
+    atomic_uint session; /* files begun so far */
 } fixture_t;
 
 static int set_up(void **state) {
@@ -123,6 +124,59 @@ static void test_mate_leaves_for_tasks(void **state) {
     assert_int_equal(sum_of(f, "a"), BLOCKS);
 }
 
+#define SESSIONS 1000
+
+/* Serves each file once, and never comes back to it. */
+static void *fickle_mate(void *argument) {
+    fixture_t *f = argument;
+    for (unsigned served = 0; !atomic_load(&f->end);) {
+        unsigned session = atomic_load(&f->session);
+        if (session == served || !mr_relay_join(&f->relay))
+            continue;
+        mr_relay_serve(&f->relay);
+        served = session;
+    }
+    return NULL;
+}
+
+static void *tasks_come_and_go(void *argument) {
+    fixture_t *f = argument;
+    while (!atomic_load(&f->end))
+        atomic_fetch_xor(&f->shop.waiting, 1);
+    return NULL;
+}
+
+static void run_session(fixture_t *f, const mr_block_t *block) {
+    mr_error_t error = {0};
+    mr_place_t place = {"file", NULL, block->data, 0};
+    mr_relay_begin(&f->relay, "file");
+    atomic_fetch_add(&f->session, 1);
+    for (unsigned i = 0; i < 8; i++)
+        if (!mr_relay_put(&f->relay, block, 0, f->partial, &error))
+            assert_int_equal(mr_mapper_map(&f->own, &place, block->size, &f->result, &error), 0);
+    assert_int_equal(mr_relay_end(&f->relay, 0, f->partial, &f->result, &error), 0);
+}
+
+/* The mate leaves for good at any moment, also while a block is being copied for it. */
+static void test_mate_leaves_at_any_moment(void **state) {
+    fixture_t *f = *state;
+    const size_t size = 500000; /* one line: copying it takes as long as mapping it */
+    char *bytes = calloc(1, size + 2 * MR_MAP_MARGIN);
+    pthread_t mate, tasks;
+    memset(bytes + MR_MAP_MARGIN, 'a', size);
+    memcpy(bytes + MR_MAP_MARGIN + size - 3, "\t1\n", 3);
+    mr_block_t block = {.data = bytes + MR_MAP_MARGIN, .size = size};
+    assert_int_equal(pthread_create(&mate, NULL, fickle_mate, f), 0);
+    assert_int_equal(pthread_create(&tasks, NULL, tasks_come_and_go, f), 0);
+    for (unsigned i = 0; i < SESSIONS; i++)
+        run_session(f, &block);
+    atomic_store(&f->end, true);
+    pthread_join(mate, NULL);
+    pthread_join(tasks, NULL);
+    free(bytes);
+    assert_int_equal(f->result.records, 8 * SESSIONS);
+}
+
 static void test_full_table_becomes_a_run(void **state) {
     fixture_t *f = *state;
     mr_error_t error = {0};
@@ -144,6 +198,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_every_row_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_mate_leaves_for_tasks, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_mate_leaves_at_any_moment, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_full_table_becomes_a_run, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bad_record_fails_the_owner, set_up, tear_down),
     };
