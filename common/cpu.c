@@ -1,7 +1,13 @@
 #include "cpu.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+
+uint32_t mr_cpu_count(void) {
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) ? 1 : (uint32_t) CPU_COUNT(&set);
+}
 
 static const char *const names[MR_SIMD_COUNT] = {"scalar", "avx2", "avx512"};
 

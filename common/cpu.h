@@ -1,8 +1,12 @@
-/* cpu.h - which instructions a kernel may use here. */
+/* cpu.h - the processors here: how many, and which instructions a kernel may use. */
 #ifndef MR_CPU_H
 #define MR_CPU_H
 
 #include <stdbool.h>
+#include <stdint.h>
+
+/* Processors this process may use; at least 1. */
+uint32_t mr_cpu_count(void);
 
 typedef enum mr_simd { MR_SIMD_SCALAR, MR_SIMD_AVX2, MR_SIMD_AVX512, MR_SIMD_COUNT } mr_simd_t;
 

@@ -1,9 +1,9 @@
 #include "request.h"
 
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpu.h"
 #include "jobs/registry.h"
 #include "log.h"
 #include "units.h"
@@ -44,11 +44,6 @@ static int configure_job(mr_request_t *request, mr_error_t *error) {
     return 0;
 }
 
-static uint32_t usable_cpus(void) {
-    cpu_set_t set;
-    return sched_getaffinity(0, sizeof set, &set) ? 1 : (uint32_t) CPU_COUNT(&set);
-}
-
 /* "N" or "N%" of the processors this process may use. */
 static int read_threads(mr_request_t *request, mr_error_t *error) {
     char text[32];
@@ -62,7 +57,7 @@ static int read_threads(mr_request_t *request, mr_error_t *error) {
                        percent ? 10000 : MOST_THREADS, &number, error))
         return -1;
     if (percent)
-        number = (number * usable_cpus() + 99) / 100;
+        number = (number * mr_cpu_count() + 99) / 100;
     if (number > MOST_THREADS)
         number = MOST_THREADS;
     request->cluster.threads = (uint32_t) number;
@@ -81,7 +76,7 @@ static int read_workers(mr_request_t *request, mr_error_t *error) {
         request->cluster.threads = (uint32_t) workers; /* each process computes with one thread at least */
     request->cluster.processes = (uint32_t) workers;
     if (!request->reducers)
-        request->reducers = usable_cpus() < 256 ? usable_cpus() : 256;
+        request->reducers = mr_cpu_count() < 256 ? mr_cpu_count() : 256;
     return 0;
 }
 

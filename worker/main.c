@@ -4,6 +4,7 @@
 #include <sys/prctl.h>
 
 #include "agent.h"
+#include "cpu.h"
 #include "log.h"
 #include "standard.h"
 
@@ -29,11 +30,6 @@ typedef struct arguments {
     long parent;
     int log_level;
 } arguments_t;
-
-static uint32_t usable_cpus(void) {
-    cpu_set_t set;
-    return sched_getaffinity(0, sizeof set, &set) ? 1 : (uint32_t) CPU_COUNT(&set);
-}
 
 static int take_number(const char *name, const char *text, long low, long high, long *number, mr_error_t *error) {
     char *end;
@@ -102,7 +98,7 @@ static void follow_parent(long parent) {
 
 int main(int argc, char **argv) {
     const char *tmp = getenv("TMPDIR");
-    arguments_t arguments = {.agent = {.threads = usable_cpus(), .tmp_dir = tmp && *tmp ? tmp : "/tmp"},
+    arguments_t arguments = {.agent = {.threads = mr_cpu_count(), .tmp_dir = tmp && *tmp ? tmp : "/tmp"},
                              .log_level = MR_LOG_WARNING};
     mr_error_t error = {0};
     mr_standard_streams();
