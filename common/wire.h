@@ -25,15 +25,27 @@ typedef struct mr_wire_option {
     const char *value;
 } mr_wire_option_t;
 
+#define MR_SPEC_ALONE 1u   /* a backup attempt: goes into a partial of its own, so that it can spoil no other */
+#define MR_SPEC_CAREFUL 2u /* the task has failed before: find the record that ends the process, and leave it out */
+
 /* One task on its way to a worker: a payload, or segments of files. */
 typedef struct mr_spec {
     uint32_t task;
     uint32_t attempt;
     uint32_t group;
+    uint32_t flags; /* MR_SPEC_... */
     mr_bytes_t payload;
     mr_segment_t *segments;
     size_t segment_count;
 } mr_spec_t;
+
+/* One attempt that a thread works on, as a heartbeat tells it. */
+typedef struct mr_running {
+    uint32_t task;
+    uint32_t attempt;
+    uint64_t bytes; /* of input, read so far */
+    uint64_t ms;    /* since it began */
+} mr_running_t;
 
 /* What one attempt read, as the partial that holds it says. */
 typedef struct mr_result {
@@ -46,18 +58,21 @@ typedef struct mr_result {
 } mr_result_t;
 
 /* Fields: U32, U64, TEXT (const char *, NUL-terminated), or a list of one of the structs above: ATTEMPTS, OPTIONS, SPECS,
- * RESULTS (a pointer NAME and a size_t NAME_count). BYTES is an mr_bytes_t. */
-#define MR_FIELDS_HELLO(F) F(U32, protocol) F(TEXT, version) F(TEXT, host) F(U32, pid) F(U32, threads)
-#define MR_FIELDS_HEARTBEAT(F) F(U64, epoch) F(U32, worker) F(U32, running) F(U64, bytes) F(U64, rss)
+ * RUNNING, RESULTS (a pointer NAME and a size_t NAME_count). BYTES is an mr_bytes_t. */
+#define MR_FIELDS_HELLO(F) F(U32, protocol) F(TEXT, version) F(TEXT, host) F(U32, pid) F(U32, threads) F(TEXT, endpoint)
+#define MR_FIELDS_HEARTBEAT(F) F(U64, epoch) F(U32, worker) F(U64, rss) F(RUNNING, running)
 #define MR_FIELDS_DONE(F) F(U64, epoch) F(U32, worker) F(ATTEMPTS, attempts)
 #define MR_FIELDS_FAILED(F)                                                                                            \
     F(U64, epoch) F(U32, worker) F(U32, task) F(U32, attempt) F(U32, status) F(U32, retry) F(TEXT, text)
 #define MR_FIELDS_OFFER(F) F(U64, epoch) F(U32, worker) F(U64, size)
 #define MR_FIELDS_RETURNED(F) F(U64, epoch) F(U32, worker) F(U32, draining) F(ATTEMPTS, attempts)
 #define MR_FIELDS_BYE(F) F(U64, epoch) F(U32, worker) F(TEXT, reason)
+#define MR_FIELDS_HELD(F) F(U64, epoch) F(U32, worker) F(U32, generation) F(ATTEMPTS, undone) F(ATTEMPTS, done)
 #define MR_FIELDS_WELCOME(F)                                                                                           \
     F(U32, protocol)                                                                                                   \
-    F(TEXT, version) F(U64, epoch) F(U32, worker) F(TEXT, lane) F(TEXT, sink) F(U32, heartbeat_ms) F(U32, lease_ms)
+    F(TEXT, version)                                                                                                   \
+    F(U64, epoch)                                                                                                      \
+    F(U64, job_id) F(U32, worker) F(TEXT, lane) F(TEXT, sink) F(U32, heartbeat_ms) F(U32, lease_ms)
 #define MR_FIELDS_REFUSED(F) F(U32, protocol) F(TEXT, version) F(TEXT, reason)
 #define MR_FIELDS_JOB(F)                                                                                               \
     F(U64, epoch)                                                                                                      \
@@ -66,15 +81,16 @@ typedef struct mr_result {
     F(BYTES, only)                                                                                                     \
     F(U32, only_set)                                                                                                   \
     F(U64, block_size) F(U64, table_memory) F(U64, max_record) F(U32, flush_ms) F(U64, skip_bad) F(U32, eager)
-#define MR_FIELDS_FLUSH(F) F(U64, epoch) F(U64, sent)
+#define MR_FIELDS_FLUSH(F) F(U64, epoch) F(U32, generation) F(U64, sent)
 #define MR_FIELDS_GRANT(F) F(U64, epoch) F(U64, size)
 #define MR_FIELDS_COMMITTED(F) F(U64, epoch) F(U64, partial)
 #define MR_FIELDS_DISCARD(F) F(U64, epoch) F(U64, partial)
 #define MR_FIELDS_DRAIN(F) F(U64, epoch)
-#define MR_FIELDS_SHUTDOWN(F) F(TEXT, reason)
+#define MR_FIELDS_SHUTDOWN(F) F(U32, again) F(TEXT, reason)
 #define MR_FIELDS_ALIVE(F) F(U64, epoch)
-#define MR_FIELDS_TASKS(F) F(U64, epoch) F(SPECS, specs)
-#define MR_FIELDS_RUN(F) F(U64, epoch) F(U32, worker) F(U64, partial)
+#define MR_FIELDS_UNKNOWN(F) F(U64, epoch)
+#define MR_FIELDS_TASKS(F) F(U64, epoch) F(U32, generation) F(SPECS, specs)
+#define MR_FIELDS_RUN(F) F(U64, epoch) F(U32, worker) F(U64, partial) F(U32, index)
 #define MR_FIELDS_PARTIAL(F) F(U64, epoch) F(U32, worker) F(U64, partial) F(U32, runs) F(RESULTS, results)
 
 /* X(NAME, member, number on the wire) */
@@ -86,6 +102,7 @@ typedef struct mr_result {
     X(OFFER, offer, 5)                                                                                                 \
     X(RETURNED, returned, 6)                                                                                           \
     X(BYE, bye, 7)                                                                                                     \
+    X(HELD, held, 8)                                                                                                   \
     X(WELCOME, welcome, 16)                                                                                            \
     X(REFUSED, refused, 17)                                                                                            \
     X(JOB, job, 18)                                                                                                    \
@@ -96,6 +113,7 @@ typedef struct mr_result {
     X(DRAIN, drain, 23)                                                                                                \
     X(SHUTDOWN, shutdown, 24)                                                                                          \
     X(ALIVE, alive, 25)                                                                                                \
+    X(UNKNOWN, unknown, 26)                                                                                            \
     X(TASKS, tasks, 32)                                                                                                \
     X(RUN, run, 48)                                                                                                    \
     X(PARTIAL, partial, 49)
@@ -116,6 +134,7 @@ typedef enum mr_message_type {
 #define MR_MEMBER_ATTEMPTS(name) MR_MEMBER_LIST(mr_attempt_t, name)
 #define MR_MEMBER_OPTIONS(name) MR_MEMBER_LIST(mr_wire_option_t, name)
 #define MR_MEMBER_SPECS(name) MR_MEMBER_LIST(mr_spec_t, name)
+#define MR_MEMBER_RUNNING(name) MR_MEMBER_LIST(mr_running_t, name)
 #define MR_MEMBER_RESULTS(name) MR_MEMBER_LIST(mr_result_t, name)
 #define MR_MEMBER(kind, name) MR_MEMBER_##kind(name)
 

@@ -57,7 +57,7 @@ static int send_tasks(mr_cluster_t *cluster, mr_member_t *member, const mr_attem
     for (size_t built; count; attempts += built, count -= built) {
         built = build_tasks(cluster, attempts, count);
         mr_message_t message = {.type = MR_TASKS,
-                                .tasks = {cluster->epoch, (mr_spec_t *) (void *) cluster->specs.data, built}};
+                                .tasks = {cluster->epoch, 0, (mr_spec_t *) (void *) cluster->specs.data, built}};
         cluster->out.size = 0;
         if (!built || mr_message_encode(&message, &cluster->out)) {
             mr_error_memory(cluster->error, "sending tasks");
@@ -99,7 +99,7 @@ static int act(mr_cluster_t *cluster, const mr_action_t *action) {
     if (action->kind == MR_ACTION_DEAD)
         mr_cluster_bury(cluster, member);
     else
-        mr_cluster_send(cluster, member, &(mr_message_t){.type = MR_FLUSH, .flush = {cluster->epoch, member->sent}});
+        mr_cluster_send(cluster, member, &(mr_message_t){.type = MR_FLUSH, .flush = {cluster->epoch, 0, member->sent}});
     return 0;
 }
 

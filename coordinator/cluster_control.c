@@ -35,7 +35,7 @@ static void send_welcome(mr_cluster_t *cluster, const mr_member_t *member) {
     mr_cluster_send(
         cluster, member,
         &(mr_message_t){.type = MR_WELCOME,
-                        .welcome = {MR_PROTOCOL, MILLRACE_VERSION, cluster->epoch, member->number, lane,
+                        .welcome = {MR_PROTOCOL, MILLRACE_VERSION, cluster->epoch, cluster->epoch, member->number, lane,
                                     cluster->sink_endpoint, cluster->config.lease_ms / 50, cluster->config.lease_ms}});
 }
 
@@ -132,7 +132,9 @@ static int take_hello(mr_cluster_t *cluster, sender_t *sender, const mr_hello_me
 /* ---- working ---- */
 
 static void take_heartbeat(mr_cluster_t *cluster, mr_member_t *member, const mr_heartbeat_message_t *heartbeat) {
-    member->inflight = heartbeat->bytes;
+    member->inflight = 0;
+    for (size_t i = 0; i < heartbeat->running_count; i++)
+        member->inflight += heartbeat->running[i].bytes;
     member->heard_at = mr_clock_ms();
     mr_scheduler_alive(cluster->scheduler, member->heard_at, member->number);
     mr_cluster_send(cluster, member, &(mr_message_t){.type = MR_ALIVE, .alive = {cluster->epoch}});
@@ -234,7 +236,7 @@ static int take_from_stranger(mr_cluster_t *cluster, const sender_t *sender, con
     cluster->config.ledger->stale++;
     if (message->type == MR_HEARTBEAT)
         send_to(cluster, sender->identity, sender->size,
-                &(mr_message_t){.type = MR_SHUTDOWN, .shutdown = {"the lease ran out; its tasks went to others"}});
+                &(mr_message_t){.type = MR_SHUTDOWN, .shutdown = {0, "the lease ran out; its tasks went to others"}});
     return 0;
 }
 

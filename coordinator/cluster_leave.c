@@ -29,7 +29,7 @@ void mr_cluster_lose(mr_cluster_t *cluster, mr_member_t *member, bool counted) {
 
 /* It is told to end; if it is ours, it is made to, and another is started in its place when it has. */
 static void send_away(mr_cluster_t *cluster, mr_member_t *member, const char *reason) {
-    mr_cluster_send(cluster, member, &(mr_message_t){.type = MR_SHUTDOWN, .shutdown = {reason}});
+    mr_cluster_send(cluster, member, &(mr_message_t){.type = MR_SHUTDOWN, .shutdown = {0, reason}});
     mr_local_kill(cluster->local, (pid_t) member->pid, SIGKILL);
     mr_cluster_lose(cluster, member, true);
 }
@@ -94,6 +94,6 @@ void mr_cluster_dismiss(mr_cluster_t *cluster, const char *reason) {
     for (uint32_t i = 0; i < cluster->members.count; i++)
         if (cluster->members.items[i])
             mr_cluster_send(cluster, cluster->members.items[i],
-                            &(mr_message_t){.type = MR_SHUTDOWN, .shutdown = {reason}});
+                            &(mr_message_t){.type = MR_SHUTDOWN, .shutdown = {0, reason}});
     end_guests(cluster);
 }

@@ -55,7 +55,7 @@ static void send_hello(agent_t *agent) {
                agent->hellos - 1);
     mr_link_control(&agent->link, &(mr_message_t){.type = MR_HELLO,
                                                   .hello = {MR_PROTOCOL, MILLRACE_VERSION, host, (uint32_t) getpid(),
-                                                            agent->config->threads}});
+                                                            agent->config->threads, agent->config->connect}});
 }
 
 static uint64_t resident_bytes(void) {
@@ -71,9 +71,10 @@ static uint64_t resident_bytes(void) {
 
 static void send_heartbeat(agent_t *agent) {
     mr_pool_progress_t progress = agent->pool ? mr_pool_progress(agent->pool) : (mr_pool_progress_t){0};
+    mr_running_t running = {.bytes = progress.bytes};
     mr_link_control(&agent->link, &(mr_message_t){.type = MR_HEARTBEAT,
-                                                  .heartbeat = {epoch_of(agent), worker_of(agent), progress.running,
-                                                                progress.bytes, resident_bytes()}});
+                                                  .heartbeat = {epoch_of(agent), worker_of(agent), resident_bytes(),
+                                                                &running, progress.running > 0}});
 }
 
 static void beat(agent_t *agent, int64_t now) {

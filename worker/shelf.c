@@ -27,6 +27,7 @@ static int send_runs(mr_shelf_t *shelf, mr_link_t *link, uint64_t epoch, uint32_
     mr_partial_t *partial = shelf->to_send;
     mr_message_t header = {.type = MR_RUN, .run = {epoch, worker, partial->id}};
     for (; partial->next_run < partial->run_count; partial->next_run++) {
+        header.run.index = (uint32_t) partial->next_run;
         size_t size = partial->runs[partial->next_run].size;
         if (!may_send(shelf, link, epoch, worker, size))
             return 0;

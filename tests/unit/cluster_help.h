@@ -214,6 +214,8 @@ typedef struct fake {
     zsock_t *sink;
     uint64_t epoch;
     uint32_t worker;
+    uint64_t partial; /* the runs sent last are of it */
+    uint32_t runs;    /* so many */
 } fake_t;
 
 static inline zsock_t *dial(int type, const char *endpoint) {
@@ -271,7 +273,7 @@ static inline void join(fake_t *fake, const stage_t *stage) {
     mr_message_t message;
     knock(fake, stage);
     send_message(fake->control,
-                 &(mr_message_t){.type = MR_HELLO, .hello = {MR_PROTOCOL, MILLRACE_VERSION, "fake", 1, 1}});
+                 &(mr_message_t){.type = MR_HELLO, .hello = {MR_PROTOCOL, MILLRACE_VERSION, "fake", 1, 1, ""}});
     expect(fake->control, MR_WELCOME, &message);
     fake->epoch = message.welcome.epoch;
     fake->worker = message.welcome.worker;
@@ -291,9 +293,11 @@ static inline void say_bye(const fake_t *fake, const char *reason) {
     send_message(fake->control, &(mr_message_t){.type = MR_BYE, .bye = {fake->epoch, fake->worker, reason}});
 }
 
-static inline void send_run(const fake_t *fake, uint64_t partial, const void *data, size_t size) {
+static inline void send_run(fake_t *fake, uint64_t partial, const void *data, size_t size) {
     mr_buffer_t out = {0};
-    mr_message_t header = {.type = MR_RUN, .run = {fake->epoch, fake->worker, partial}};
+    fake->runs = fake->partial == partial ? fake->runs : 0;
+    fake->partial = partial;
+    mr_message_t header = {.type = MR_RUN, .run = {fake->epoch, fake->worker, partial, fake->runs++}};
     assert_int_equal(mr_message_encode(&header, &out), 0);
     send_frame(fake->sink, out.data, out.size, ZMQ_SNDMORE);
     send_frame(fake->sink, data, size, 0);

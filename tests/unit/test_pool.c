@@ -115,7 +115,7 @@ static void give(bench_t *bench, uint32_t first, size_t count, uint32_t group, c
     for (size_t i = 0; i < count; i++)
         specs[i] = (mr_spec_t){
             .task = first + (uint32_t) i, .attempt = 1, .group = group, .payload = {payload, strlen(payload)}};
-    assert_int_equal(mr_message_encode(&(mr_message_t){.type = MR_TASKS, .tasks = {1, specs, count}}, &out), 0);
+    assert_int_equal(mr_message_encode(&(mr_message_t){.type = MR_TASKS, .tasks = {1, 0, specs, count}}, &out), 0);
     assert_int_equal(mr_message_decode(&message, out.data, out.size, &error), 0);
     mr_buffer_free(&out);
     assert_int_equal(mr_pool_give(bench->pool, &message), 0);
@@ -361,7 +361,7 @@ static void unopenable_file_may_be_tried_elsewhere(void **state) {
     mr_message_t message;
     set_up(&bench, 1);
     give(&bench, 0, 1, 0, "a\n");
-    assert_int_equal(mr_message_encode(&(mr_message_t){.type = MR_TASKS, .tasks = {1, &spec, 1}}, &out), 0);
+    assert_int_equal(mr_message_encode(&(mr_message_t){.type = MR_TASKS, .tasks = {1, 0, &spec, 1}}, &out), 0);
     assert_int_equal(mr_message_decode(&message, out.data, out.size, &error), 0);
     assert_int_equal(mr_pool_give(bench.pool, &message), 0);
     while (!bench.mail.failures)

@@ -45,7 +45,7 @@ static void hello_of_another_version(void **state) {
     mr_message_t message;
     set_up(&stage, 5000);
     knock(&fake, &stage);
-    send_message(fake.control, &(mr_message_t){.type = MR_HELLO, .hello = {MR_PROTOCOL, "0.0.0", "fake", 1, 1}});
+    send_message(fake.control, &(mr_message_t){.type = MR_HELLO, .hello = {MR_PROTOCOL, "0.0.0", "fake", 1, 1, ""}});
     expect(fake.control, MR_REFUSED, &message);
     assert_string_equal(message.refused.version, MILLRACE_VERSION);
     assert_non_null(strstr(message.refused.reason, "same version"));
@@ -97,15 +97,15 @@ static void messages_out_of_place(void **state) {
     uint32_t worker = held.fake.worker;
     knock(&stranger, &stage);
     const mr_message_t messages[] = {
-        {.type = MR_WELCOME, .welcome = {MR_PROTOCOL, "x", epoch, worker, "a", "b", 1, 1}},
-        {.type = MR_FLUSH, .flush = {epoch, worker}},
-        {.type = MR_SHUTDOWN, .shutdown = {"you too"}},
-        {.type = MR_TASKS, .tasks = {epoch, NULL, 0}},
+        {.type = MR_WELCOME, .welcome = {MR_PROTOCOL, "x", epoch, 1, worker, "a", "b", 1, 1}},
+        {.type = MR_FLUSH, .flush = {epoch, 0, worker}},
+        {.type = MR_SHUTDOWN, .shutdown = {0, "you too"}},
+        {.type = MR_TASKS, .tasks = {epoch, 0, NULL, 0}},
         {.type = MR_RUN, .run = {epoch, worker, 1}},
         {.type = MR_DONE, .done = {epoch + 1, worker, NULL, 0}},
         {.type = MR_BYE, .bye = {epoch, worker + 1, "drained"}},
-        {.type = MR_HEARTBEAT, .heartbeat = {epoch, worker + 7, 0, 0, 0}},
-        {.type = MR_HELLO, .hello = {MR_PROTOCOL, MILLRACE_VERSION, "again", 1, 1}},
+        {.type = MR_HEARTBEAT, .heartbeat = {epoch, worker + 7, 0, NULL, 0}},
+        {.type = MR_HELLO, .hello = {MR_PROTOCOL, MILLRACE_VERSION, "again", 1, 1, ""}},
     };
     for (size_t i = 0; i < sizeof messages / sizeof *messages; i++) {
         send_message(held.fake.control, &messages[i]);
@@ -319,7 +319,7 @@ static void guests_that_never_come_in(void **state) {
     for (int i = 0; i < 10; i++) {
         knock(&guests[i], &stage);
         send_message(guests[i].control,
-                     &(mr_message_t){.type = MR_HELLO, .hello = {MR_PROTOCOL, MILLRACE_VERSION, "guest", 1, 1}});
+                     &(mr_message_t){.type = MR_HELLO, .hello = {MR_PROTOCOL, MILLRACE_VERSION, "guest", 1, 1, ""}});
         expect_and_forget(guests[i].control, MR_WELCOME);
         if (i % 2)
             leave(&guests[i]);

@@ -17,7 +17,7 @@ static mr_message_t decoded_tasks(uint32_t first, size_t count) {
     mr_message_t message;
     for (size_t i = 0; i < count; i++)
         specs[i] = (mr_spec_t){.task = first + (uint32_t) i, .attempt = 1, .payload = {"x", 1}};
-    assert_int_equal(mr_message_encode(&(mr_message_t){.type = MR_TASKS, .tasks = {1, specs, count}}, &out), 0);
+    assert_int_equal(mr_message_encode(&(mr_message_t){.type = MR_TASKS, .tasks = {1, 0, specs, count}}, &out), 0);
     assert_int_equal(mr_message_decode(&message, out.data, out.size, &error), 0);
     mr_buffer_free(&out);
     return message;

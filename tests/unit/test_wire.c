@@ -74,6 +74,10 @@ static mr_result_t random_result(void) {
         (uint32_t) random_u64(), (uint32_t) random_u64(), random_u64(), random_u64(), random_u64(), random_u64()};
 }
 
+static mr_running_t random_running(void) {
+    return (mr_running_t){(uint32_t) random_u64(), (uint32_t) random_u64(), random_u64(), random_u64()};
+}
+
 static mr_segment_t random_segment(void) {
     uint64_t start = random_u64() / 2;
     return (mr_segment_t){.path = random_text(),
@@ -95,6 +99,7 @@ static mr_segment_t random_segment(void) {
 static mr_spec_t random_spec(void) {
     mr_spec_t spec = {.task = (uint32_t) random_u64(), .attempt = (uint32_t) random_u64(), .payload = random_bytes()};
     spec.group = (uint32_t) random_u64();
+    spec.flags = (uint32_t) random_u64();
     RANDOM_LIST(spec.segments, spec.segment_count, random_segment);
     return spec;
 }
@@ -105,6 +110,7 @@ static mr_spec_t random_spec(void) {
 #define FILL_BYTES(name) at->name = random_bytes();
 #define FILL_ATTEMPTS(name) RANDOM_LIST(at->name, at->name##_count, random_attempt);
 #define FILL_OPTIONS(name) RANDOM_LIST(at->name, at->name##_count, random_option);
+#define FILL_RUNNING(name) RANDOM_LIST(at->name, at->name##_count, random_running);
 #define FILL_RESULTS(name) RANDOM_LIST(at->name, at->name##_count, random_result);
 #define FILL_SPECS(name) RANDOM_LIST(at->name, at->name##_count, random_spec);
 #define FILL(kind, name) FILL_##kind(name)
@@ -142,6 +148,10 @@ static void same_option(const mr_wire_option_t *a, const mr_wire_option_t *b) {
     assert_string_equal(a->value, b->value);
 }
 
+static void same_running(const mr_running_t *a, const mr_running_t *b) {
+    assert_memory_equal(a, b, sizeof *a);
+}
+
 static void same_result(const mr_result_t *a, const mr_result_t *b) {
     assert_memory_equal(a, b, sizeof *a);
 }
@@ -153,7 +163,7 @@ static void same_segment(const mr_segment_t *a, const mr_segment_t *b) {
 }
 
 static void same_spec(const mr_spec_t *a, const mr_spec_t *b) {
-    assert_true(a->task == b->task && a->attempt == b->attempt && a->group == b->group);
+    assert_true(a->task == b->task && a->attempt == b->attempt && a->group == b->group && a->flags == b->flags);
     same_bytes(a->payload, b->payload);
     assert_int_equal(a->segment_count, b->segment_count);
     for (size_t i = 0; i < a->segment_count; i++)
@@ -170,6 +180,7 @@ static void same_spec(const mr_spec_t *a, const mr_spec_t *b) {
 #define SAME_BYTES(name) same_bytes(a->name, b->name);
 #define SAME_ATTEMPTS(name) SAME_LIST(name, same_attempt)
 #define SAME_OPTIONS(name) SAME_LIST(name, same_option)
+#define SAME_RUNNING(name) SAME_LIST(name, same_running)
 #define SAME_RESULTS(name) SAME_LIST(name, same_result)
 #define SAME_SPECS(name) SAME_LIST(name, same_spec)
 #define SAME(kind, name) SAME_##kind(name)
@@ -379,8 +390,8 @@ static void hello_and_refused_of_another_protocol_may_differ(void **state) {
 
 static void texts_have_no_nul(void **state) {
     (void) state;
-    assert_int_equal(try_decode(BYTES(0x92, 0x18, 0xa3, 'a', 0x00, 'b')), -1);
-    assert_int_equal(try_decode(BYTES(0x92, 0x18, 0xa3, 'a', 'x', 'b')), 0);
+    assert_int_equal(try_decode(BYTES(0x93, 0x18, 0x00, 0xa3, 'a', 0x00, 'b')), -1);
+    assert_int_equal(try_decode(BYTES(0x93, 0x18, 0x00, 0xa3, 'a', 'x', 'b')), 0);
 }
 
 static void numbers_must_fit(void **state) {
@@ -401,7 +412,7 @@ static void largest_task_passes(void **state) {
     for (size_t i = 0; i < 4096; i++)
         segments[i] = (mr_segment_t){.path = path, .file_size = 1, .end = 1};
     mr_spec_t spec = {.task = 1, .attempt = 1, .segments = segments, .segment_count = 4096};
-    mr_message_t message = {.type = MR_TASKS, .tasks = {1, &spec, 1}};
+    mr_message_t message = {.type = MR_TASKS, .tasks = {1, 0, &spec, 1}};
     mr_buffer_t out = {0};
     assert_int_equal(mr_message_encode(&message, &out), 0);
     assert_int_equal(try_decode(out.data, out.size), 0);

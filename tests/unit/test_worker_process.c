@@ -14,6 +14,7 @@ typedef struct desk {
 } desk_t;
 
 #define EPOCH UINT64_C(0xE90C)
+#define JOB_ID 11u
 #define WORKER 3u
 
 static zsock_t *bind_at(int type, const char *endpoint) {
@@ -117,7 +118,7 @@ static void welcome(desk_t *desk, uint32_t lease_ms) {
     assert_int_equal(message.hello.threads, 2);
     mr_message_clear(&message);
     say(desk, &(mr_message_t){.type = MR_WELCOME,
-                              .welcome = {MR_PROTOCOL, MILLRACE_VERSION, EPOCH, WORKER, desk->lane_endpoint,
+                              .welcome = {MR_PROTOCOL, MILLRACE_VERSION, EPOCH, JOB_ID, WORKER, desk->lane_endpoint,
                                           desk->sink_endpoint, 20, lease_ms}});
 }
 
@@ -137,7 +138,7 @@ static void give_tasks(desk_t *desk, uint64_t epoch, uint32_t first, size_t coun
     assert_true(count <= 64);
     for (size_t i = 0; i < count; i++)
         specs[i] = (mr_spec_t){.task = first + (uint32_t) i, .attempt = 1, .payload = payload};
-    send_message(desk->lane, &(mr_message_t){.type = MR_TASKS, .tasks = {epoch, specs, count}});
+    send_message(desk->lane, &(mr_message_t){.type = MR_TASKS, .tasks = {epoch, 0, specs, count}});
 }
 
 static const mr_bytes_t one_line = {"\n", 1};
@@ -196,15 +197,15 @@ static void a_whole_life(void **state) {
     give_tasks(&desk, EPOCH, 0, 30, one_line);
     hear_and_forget(&desk, MR_DONE);
     hear_and_forget(&desk, MR_HEARTBEAT);
-    say(&desk, &(mr_message_t){.type = MR_FLUSH, .flush = {EPOCH, 30}});
+    say(&desk, &(mr_message_t){.type = MR_FLUSH, .flush = {EPOCH, 0, 30}});
     collect(&desk, 30, seen, 40);
     expect_each_once(seen, 0, 30);
     /* A flush that overtakes its tasks waits for them. */
-    say(&desk, &(mr_message_t){.type = MR_FLUSH, .flush = {EPOCH, 40}});
+    say(&desk, &(mr_message_t){.type = MR_FLUSH, .flush = {EPOCH, 0, 40}});
     give_tasks(&desk, EPOCH, 30, 10, one_line);
     collect(&desk, 10, seen, 40);
     expect_each_once(seen, 0, 40);
-    say(&desk, &(mr_message_t){.type = MR_SHUTDOWN, .shutdown = {"done"}});
+    say(&desk, &(mr_message_t){.type = MR_SHUTDOWN, .shutdown = {0, "done"}});
     close_desk(&desk, 0);
 }
 
@@ -218,7 +219,7 @@ static void eager_jobs_flush_by_themselves(void **state) {
     give_tasks(&desk, EPOCH, 0, 20, one_line);
     collect(&desk, 20, seen, 20);
     expect_each_once(seen, 0, 20);
-    say(&desk, &(mr_message_t){.type = MR_SHUTDOWN, .shutdown = {"done"}});
+    say(&desk, &(mr_message_t){.type = MR_SHUTDOWN, .shutdown = {0, "done"}});
     close_desk(&desk, 0);
 }
 
@@ -244,8 +245,8 @@ static void garbage_before_the_welcome_is_dropped(void **state) {
         if (i % 2)
             send_frame(desk.control, "more", 4, 0);
     }
-    say(&desk, &(mr_message_t){.type = MR_FLUSH, .flush = {EPOCH, 1}});
-    say(&desk, &(mr_message_t){.type = MR_SHUTDOWN, .shutdown = {"enough"}});
+    say(&desk, &(mr_message_t){.type = MR_FLUSH, .flush = {EPOCH, 0, 1}});
+    say(&desk, &(mr_message_t){.type = MR_SHUTDOWN, .shutdown = {0, "enough"}});
     close_desk(&desk, 0);
 }
 
@@ -294,10 +295,10 @@ static void messages_of_another_epoch_are_not_obeyed(void **state) {
     say(&desk, &(mr_message_t){.type = MR_DRAIN, .drain = {EPOCH + 1}});
     say(&desk, &(mr_message_t){.type = MR_COMMITTED, .committed = {EPOCH, 12345}});
     say(&desk, &(mr_message_t){.type = MR_GRANT, .grant = {EPOCH, 12345}});
-    say(&desk, &(mr_message_t){.type = MR_FLUSH, .flush = {EPOCH, 5}});
+    say(&desk, &(mr_message_t){.type = MR_FLUSH, .flush = {EPOCH, 0, 5}});
     collect(&desk, 5, seen, 10);
     expect_each_once(seen, 0, 5);
-    say(&desk, &(mr_message_t){.type = MR_SHUTDOWN, .shutdown = {"done"}});
+    say(&desk, &(mr_message_t){.type = MR_SHUTDOWN, .shutdown = {0, "done"}});
     close_desk(&desk, 0);
 }
 
