@@ -12,6 +12,10 @@ void mr_log_init(const char *program, mr_log_level_t level) {
     last_level = level;
 }
 
+bool mr_log_shows(mr_log_level_t level) {
+    return level <= last_level;
+}
+
 int mr_log_level_find(const char *name) {
     for (int i = 0; i <= MR_LOG_DEBUG; i++)
         if (!strcmp(name, level_names[i]))
@@ -47,7 +51,7 @@ static void write_line(mr_log_level_t level, const char *text) {
 }
 
 void mr_log(mr_log_level_t level, const char *format, ...) {
-    if (level > last_level)
+    if (!mr_log_shows(level))
         return;
     char text[1024];
     va_list arguments;

@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "cluster_private.h"
 #include "log.h"
+#include "timeline.h"
 
 #define LONELY_TOLD_MS 10000
 #define MAX_ATTEMPTS 4
@@ -242,6 +243,7 @@ static int start_local(mr_cluster_t *cluster, mr_error_t *error) {
     mr_local_config_t local = {cluster->control_endpoint, config->tmp_dir, config->processes, config->threads,
                                config->log_level};
     cluster->local = mr_local_new(&local, error);
+    mr_timeline("local workers started");
     return cluster->local ? 0 : -1;
 }
 

@@ -2,6 +2,7 @@
 #include "clock.h"
 #include "cluster_private.h"
 #include "log.h"
+#include "timeline.h"
 
 #define MOST_AT_ONCE 1024 /* messages taken before other sockets have their turn */
 
@@ -79,6 +80,7 @@ static int on_lane_ready(zloop_t *loop, zmq_pollitem_t *item, void *argument) {
         if (!member || member->joined || zsock_resolve(member->lane) != ready.socket)
             continue;
         member->joined = true;
+        mr_timeline("a worker joined");
         if (mr_scheduler_join(cluster->scheduler, mr_clock_ms(), member->number, member->threads)) {
             mr_error_memory(cluster->error, "taking a worker");
             return mr_cluster_fail(cluster);

@@ -2,6 +2,7 @@
 #include "clock.h"
 #include "cluster_private.h"
 #include "log.h"
+#include "timeline.h"
 
 #define MOST_AT_ONCE 64 /* messages taken before other sockets have their turn */
 
@@ -121,6 +122,7 @@ static int take_partial(mr_cluster_t *cluster, mr_member_t *member, const mr_par
         mr_log(MR_LOG_INFO, "a partial of %zu tasks from worker %s:%u was discarded", partial->results_count,
                member->host, member->pid);
     }
+    mr_timeline(committed ? "a partial was committed" : "a partial was discarded");
     mr_cluster_send(cluster, member,
                     &(mr_message_t){.type = committed ? MR_COMMITTED : MR_DISCARD,
                                     .committed = {cluster->epoch, partial->partial}});

@@ -15,6 +15,7 @@
 #include "log.h"
 #include "request.h"
 #include "scratch.h"
+#include "timeline.h"
 
 #define LEAST_CHUNK ((uint64_t) 256 << 10)
 #define MOST_CHUNK ((uint64_t) 8 << 20)
@@ -68,6 +69,7 @@ static int plan_arguments(run_t *run, mr_error_t *error) {
 static int plan(run_t *run, mr_error_t *error) {
     int failed = run->request->job->flags & MR_JOB_ARGUMENTS ? plan_arguments(run, error) : plan_files(run, error);
     run->ledger.input_bytes = mr_work_bytes(&run->work);
+    mr_timeline("planned");
     return failed;
 }
 
@@ -226,6 +228,7 @@ static int merge(run_t *run, mr_error_t *error) {
     spare_terminal(run);
     mr_progress_start(&run->progress, "merge", run->ledger.input_bytes, mr_clock_ms());
     int failed = do_aside(run, merge_sink, error);
+    mr_timeline("merged");
     mr_progress_end(&run->progress, mr_clock_ms(), run->ledger.input_bytes, 0);
     run->ledger.spilled = mr_sink_stats(run->sink).spilled_bytes;
     return failed;
@@ -252,9 +255,11 @@ static void print_summary(const run_t *run) {
 static void close_parts(run_t *run) {
     mr_cluster_destroy(&run->cluster,
                        run->cluster && run->ledger.tasks.committed == run->ledger.tasks.tasks ? GRACE_MS : 0);
+    mr_timeline("the workers have ended");
     mr_groups_destroy(&run->groups);
     mr_sink_destroy(&run->sink);
     mr_output_destroy(&run->output);
+    mr_timeline("freed");
     mr_work_free(&run->work);
     mr_scratch_remove(&run->scratch);
     if (run->signals >= 0)
@@ -270,6 +275,7 @@ static int carry_out(run_t *run, mr_error_t *error) {
     if (open_parts(run, error) || mr_cluster_run(run->cluster, error) || verify(run, error) || merge(run, error) ||
         mr_output_commit(run->output, error))
         return -1;
+    mr_timeline("the output is durable");
     print_summary(run);
     return 0;
 }
@@ -277,6 +283,7 @@ static int carry_out(run_t *run, mr_error_t *error) {
 int mr_run(const mr_request_t *request, mr_error_t *error) {
     run_t run = {
         .request = request, .progress = {.mode = request->progress}, .signals = -1, .started_ms = mr_clock_ms()};
+    mr_timeline("began");
     int failed = carry_out(&run, error);
     mr_progress_clear(&run.progress);
     close_parts(&run);

@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "jobs/registry.h"
 #include "log.h"
+#include "timeline.h"
 #include "options.h"
 #include "pool.h"
 #include "shelf.h"
@@ -238,6 +239,7 @@ static int take_control(agent_t *agent, mr_message_t *message, mr_error_t *error
     case MR_REFUSED:
         return take_refused(&message->refused, error);
     case MR_SHUTDOWN:
+        mr_timeline("told to end");
         mr_log(MR_LOG_INFO, "shutdown: %s", message->shutdown.reason);
         agent->over = true;
         return 0;
@@ -372,12 +374,15 @@ static void close_agent(agent_t *agent) {
 }
 
 int mr_agent_run(const mr_agent_config_t *config, mr_error_t *error) {
+    mr_timeline("began");
     agent_t agent = {.config = config, .signals = -1, .outbox = {.fd = -1}};
     int failed = open_agent(&agent, error);
     while (!failed && !agent.over)
         failed = turn(&agent, error);
     if (failed && agent.welcome.type)
         say_bye(&agent, error->text);
+    mr_timeline("left");
     close_agent(&agent);
+    mr_timeline("closed");
     return failed;
 }

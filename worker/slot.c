@@ -1,6 +1,7 @@
 #include "slot.h"
 
 #include "clock.h"
+#include "timeline.h"
 
 int mr_slot_init(mr_slot_t *slot, mr_workshop_t *shop, mr_error_t *error) {
     *slot = (mr_slot_t){.shop = shop};
@@ -59,10 +60,12 @@ void mr_slot_flush(mr_slot_t *slot) {
         mr_partial_destroy(&slot->partial);
         return;
     }
+    mr_timeline("a thread begins its run");
     if (mr_mapper_drain(&slot->mapper, slot->partial, NULL, &error)) {
         give_up(slot, &error);
         return;
     }
+    mr_timeline("a thread has made its run");
     atomic_fetch_add(&slot->shop->held, slot->partial->memory);
     mr_outbox_partial(slot->shop->outbox, slot->partial);
     slot->partial = NULL;
