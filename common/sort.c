@@ -3,7 +3,7 @@
 #include <stdbool.h>
 
 #define SMALL 32u      /* entries: insertion sort */
-#define MAX_RUNS 8u    /* ascending sequences: merged rather than distributed */
+#define MAX_RUNS 64u   /* ascending sequences: merged rather than distributed */
 #define MAX_LEVELS 32u /* of common prefixes: then merge sort, so that the stack is bounded */
 
 typedef mr_sort_entry_t entry_t;
