@@ -249,6 +249,21 @@ worked_and_moved() {
     refused 3 'nosuch: *' run count nosuch -q
 }
 
+# Its lines in the order of their times, of all processes together.
+timeline() {
+    sed -n 's/^millrace\(-worker\)\?: debug: timeline: \([0-9.]*: .*\)$/\2/p' err | sort -n | sed 's/^[0-9.]*: //'
+}
+
+@test "--log-level debug tells when each part of a run begins and ends" {
+    ok run ngrams "${SHARDS[@]}" --log-level debug -o rows
+    [ "$(timeline | head -1)" = began ]
+    [ "$(timeline | tail -1)" = freed ]
+    for part in planned 'a worker joined' 'a thread has made its run' 'a partial was committed' merged \
+        'the output is durable'; do
+        timeline | grep -qxF "$part" || fail "nothing says: $part"
+    done
+}
+
 @test "--log-level info tells more" {
     ok run ngrams "${SHARDS[@]}" --log-level debug --workers 2
     ok run ngrams "${SHARDS[@]}" --log-level info
