@@ -7,10 +7,10 @@
 #include "clock.h"
 #include "jobs/registry.h"
 #include "log.h"
-#include "timeline.h"
 #include "options.h"
 #include "pool.h"
 #include "shelf.h"
+#include "timeline.h"
 
 #define HELLO_MS 1000
 #define FAREWELL_MS 1000    /* for BYE to get out */
