@@ -121,9 +121,10 @@ static inline int take(mr_merge_t *merge, mr_row_t *row, mr_error_t *error) {
     return 0;
 }
 
-/* Reduces rows of row's key into it, as long as they win. */
-static inline int take_equal(mr_merge_t *merge, uint64_t prefix, mr_row_t *row, mr_error_t *error) {
-    while (merge->winner.prefix == prefix) {
+/* Reduces rows of row's key into it, as long as they win. `taken` is the cursor the row came from: keys ascend within it, so when it wins
+ * again, no cursor stands on the key. */
+static inline int take_equal(mr_merge_t *merge, size_t taken, uint64_t prefix, mr_row_t *row, mr_error_t *error) {
+    while (merge->winner.prefix == prefix && merge->winner.cursor != taken) {
         mr_cursor_t *cursor = &merge->cursors[merge->winner.cursor];
         if (cursor->done || !mr_key_equal(cursor->row.key, cursor->row.key_size, row->key, row->key_size))
             return 0;
@@ -146,8 +147,8 @@ int mr_merge_next(mr_merge_t *merge, mr_row_t *row, mr_error_t *error) {
         return mr_error_set(error, MR_STATUS_JOB, "the merge has failed before");
     if (at_end(merge))
         return 0;
-    uint64_t prefix = merge->winner.prefix;
-    if (take(merge, row, error) == 0 && take_equal(merge, prefix, row, error) == 0)
+    node_t taken = merge->winner;
+    if (take(merge, row, error) == 0 && take_equal(merge, taken.cursor, taken.prefix, row, error) == 0)
         return 1;
     merge->failed = true;
     return -1;

@@ -11,7 +11,7 @@
 /* Decodes as mr_row_decode does; inline for the merge's loop. */
 static inline int mr_row_decode_inline(const char **cursor, const char *end, uint32_t ncells, mr_row_t *row) {
     uint64_t size;
-    const char *at = mr_varint_get(*cursor, end, &size);
+    const char *at = mr_varint_get_small(*cursor, end, &size);
     if (!at || size > MR_MAX_KEY || size > (size_t) (end - at))
         return -1;
     row->key = at;

@@ -41,4 +41,12 @@ static inline const char *mr_varint_get(const char *cursor, const char *end, uin
     return cursor + size;
 }
 
+/* The same for what is nearly always below 128, such as lengths: one load until the next field is known to begin. */
+static inline const char *mr_varint_get_small(const char *cursor, const char *end, uint64_t *value) {
+    if (__builtin_expect(cursor == end || (signed char) *cursor < 0, 0))
+        return mr_varint_get(cursor, end, value);
+    *value = (unsigned char) *cursor;
+    return cursor + 1;
+}
+
 #endif

@@ -19,7 +19,7 @@ void mr_columns_free(mr_columns_t *columns);
 /* Appends the row as text. Thread-safe, with a buffer for each thread. */
 int mr_output_format(const mr_output_t *output, const mr_row_t *row, mr_buffer_t *buffer, mr_error_t *error);
 
-/* Writes the digits of `value` at `out` (20 bytes at most); returns their end. */
+/* Writes the digits of `value` at `out`, where 20 bytes are writable; returns their end. */
 char *mr_put_decimal(char *out, uint64_t value);
 
 /* Appends one CSV field, quoted if it must be. -1: out of memory. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "key.h"
 #include "output_private.h"
 
 static const char PAIRS[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
@@ -36,17 +37,28 @@ static inline size_t count_digits(uint64_t value) {
     return guess + (value >= powers[guess]);
 }
 
+/* The eight digits of a value below 10^8, the first one lowest: all are made at once, as how many there are cannot be predicted. */
+static inline uint64_t eight_digits(uint32_t value) {
+    uint64_t fours = value / 10000 | (uint64_t) (value % 10000) << 32;
+    uint64_t hundreds = fours * 10486 >> 20 & 0x0000007F0000007F;
+    uint64_t twos = hundreds | (fours - 100 * hundreds) << 16;
+    uint64_t tens = twos * 103 >> 10 & 0x000F000F000F000F;
+    return (tens | (twos - 10 * tens) << 8) + 0x3030303030303030;
+}
+
 char *mr_put_decimal(char *out, uint64_t value) {
-    char *end = out + (value ? count_digits(value) : 1), *at = end;
-    for (; value > UINT32_MAX; value /= 100)
+    size_t digits = value ? count_digits(value) : 1;
+    if (__builtin_expect(value < 100000000, 1)) {
+        mr_store64(out, eight_digits((uint32_t) value) >> 8 * (8 - digits));
+        return out + digits;
+    }
+    char *end = out + digits, *at = end;
+    for (; value >= 100; value /= 100)
         memcpy(at -= 2, PAIRS + 2 * (value % 100), 2);
-    uint32_t rest = (uint32_t) value; /* divides faster */
-    for (; rest >= 100; rest /= 100)
-        memcpy(at -= 2, PAIRS + 2 * (rest % 100), 2);
     if (at - out == 2)
-        memcpy(out, PAIRS + 2 * rest, 2);
+        memcpy(out, PAIRS + 2 * value, 2);
     else
-        *out = (char) ('0' + rest);
+        *out = (char) ('0' + value);
     return end;
 }
 
@@ -107,11 +119,13 @@ static inline uint64_t copy_8(char *out, const char *in) {
 /* Copies the key, looking for bytes below 14 on the way. Whole words where there are any, the last one overlapping. */
 static inline bool copy_key(char *out, const char *key, size_t size) {
     uint64_t low = 0;
-    if (size >= 8) {
-        for (size_t i = 0; i + 8 < size; i += 8)
-            low |= copy_8(out + i, key + i);
-        return low | copy_8(out + size - 8, key + size - 8);
+    if (size >= 16) {
+        for (size_t i = 0; i + 16 < size; i += 16)
+            low |= copy_8(out + i, key + i) | copy_8(out + i + 8, key + i + 8);
+        return low | copy_8(out + size - 16, key + size - 16) | copy_8(out + size - 8, key + size - 8);
     }
+    if (size >= 8)
+        return copy_8(out, key) | copy_8(out + size - 8, key + size - 8);
     for (size_t i = 0; i < size; i++) {
         out[i] = key[i];
         low |= (unsigned char) key[i] < 14;
