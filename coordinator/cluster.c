@@ -99,6 +99,9 @@ static int act(mr_cluster_t *cluster, const mr_action_t *action) {
         return act_send(cluster, member, action);
     if (action->kind == MR_ACTION_DEAD)
         mr_cluster_bury(cluster, member);
+    else if (action->kind == MR_ACTION_ASIDE)
+        mr_log(MR_LOG_WARNING, "worker %s:%u: tasks fail on its host and not elsewhere; it gets no more", member->host,
+               member->pid);
     else
         mr_cluster_send(cluster, member, &(mr_message_t){.type = MR_FLUSH, .flush = {cluster->epoch, 0, member->sent}});
     return 0;
@@ -250,7 +253,13 @@ static int start_local(mr_cluster_t *cluster, mr_error_t *error) {
 mr_cluster_t *mr_cluster_new(const mr_cluster_config_t *config, mr_error_t *error) {
     mr_cluster_t *cluster = calloc(1, sizeof *cluster);
     mr_scheduler_config_t scheduler = {
-        mr_work_tasks(config->work), config->lease_ms, MAX_ATTEMPTS, MAX_CREDIT, CREDIT_MS, MAX_BATCH};
+        .tasks = mr_work_tasks(config->work),
+        .lease_ms = config->lease_ms,
+        .max_attempts = MAX_ATTEMPTS,
+        .max_credit = MAX_CREDIT,
+        .credit_ms = CREDIT_MS,
+        .max_batch = MAX_BATCH,
+    };
     if (cluster) {
         cluster->config = *config;
         cluster->scheduler = mr_scheduler_new(&scheduler);

@@ -81,7 +81,7 @@ static int on_lane_ready(zloop_t *loop, zmq_pollitem_t *item, void *argument) {
             continue;
         member->joined = true;
         mr_timeline("a worker joined");
-        if (mr_scheduler_join(cluster->scheduler, mr_clock_ms(), member->number, member->threads)) {
+        if (mr_scheduler_join(cluster->scheduler, mr_clock_ms(), member->number, member->threads, 0)) {
             mr_error_memory(cluster->error, "taking a worker");
             return mr_cluster_fail(cluster);
         }

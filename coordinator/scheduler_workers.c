@@ -55,7 +55,13 @@ static void forget(mr_scheduler_t *scheduler, uint32_t number) {
     scheduler->workers--;
 }
 
-mr_sched_worker_t *mr_sched_enter(mr_scheduler_t *scheduler, uint32_t number, uint32_t threads) {
+static void begin_taking(mr_scheduler_t *scheduler, mr_sched_worker_t *worker) {
+    scheduler->threads += worker->threads;
+    scheduler->pace += worker->pace;
+    mr_sched_hungry(scheduler, worker);
+}
+
+mr_sched_worker_t *mr_sched_enter(mr_scheduler_t *scheduler, uint32_t number, uint32_t threads, uint32_t host) {
     mr_sched_worker_t *worker = calloc(1, sizeof *worker);
     if (!worker || grow(scheduler)) {
         free(worker);
@@ -63,30 +69,38 @@ mr_sched_worker_t *mr_sched_enter(mr_scheduler_t *scheduler, uint32_t number, ui
     }
     worker->number = number;
     worker->threads = threads;
+    worker->host = host;
     worker->heard_at = scheduler->now;
     worker->flushed_at = scheduler->now;
     mr_sched_list_init(&worker->running);
     mr_sched_list_init(&worker->done);
     scheduler->table[probe(scheduler->table, scheduler->capacity, number)] = worker;
     scheduler->workers++;
-    scheduler->threads += threads;
+    scheduler->hosts[host].workers++;
     TAILQ_INSERT_TAIL(&scheduler->leases, worker, by_lease);
-    mr_sched_hungry(scheduler, worker);
+    mr_sched_taker(scheduler, host, 1);
+    begin_taking(scheduler, worker);
     return worker;
 }
 
 void mr_sched_exit(mr_scheduler_t *scheduler, mr_sched_worker_t *worker) {
     mr_sched_retire(scheduler, worker);
+    if (worker->untold)
+        TAILQ_REMOVE(&scheduler->untold, worker, by_hunger);
     if (worker->unflushed)
         TAILQ_REMOVE(&scheduler->unflushed, worker, by_flush);
     TAILQ_REMOVE(&scheduler->leases, worker, by_lease);
+    scheduler->hosts[worker->host].workers--;
     forget(scheduler, worker->number);
 }
 
-void mr_sched_retire(mr_scheduler_t *scheduler, mr_sched_worker_t *worker) {
-    if (worker->draining)
-        return;
-    worker->draining = true;
+/* ---- who takes tasks ---- */
+
+bool mr_sched_takes(const mr_sched_worker_t *worker) {
+    return !worker->draining && !worker->aside;
+}
+
+static void end_taking(mr_scheduler_t *scheduler, mr_sched_worker_t *worker) {
     scheduler->threads -= worker->threads;
     scheduler->pace -= worker->pace;
     if (scheduler->threads == 0)
@@ -95,18 +109,62 @@ void mr_sched_retire(mr_scheduler_t *scheduler, mr_sched_worker_t *worker) {
     mr_sched_unreserve(scheduler, worker);
 }
 
+void mr_sched_retire(mr_scheduler_t *scheduler, mr_sched_worker_t *worker) {
+    if (worker->draining)
+        return;
+    if (!worker->aside)
+        end_taking(scheduler, worker);
+    worker->draining = true;
+    mr_sched_taker(scheduler, worker->host, -1);
+}
+
+void mr_sched_shelve(mr_scheduler_t *scheduler, mr_sched_worker_t *worker) {
+    if (mr_sched_takes(worker))
+        end_taking(scheduler, worker);
+    worker->aside = true;
+    worker->untold = true;
+    TAILQ_INSERT_TAIL(&scheduler->untold, worker, by_hunger);
+}
+
+void mr_sched_unshelve(mr_scheduler_t *scheduler, mr_sched_worker_t *worker) {
+    if (worker->untold)
+        TAILQ_REMOVE(&scheduler->untold, worker, by_hunger);
+    worker->untold = worker->aside = false;
+    if (!worker->draining)
+        begin_taking(scheduler, worker);
+}
+
+/* ---- queues ---- */
+
 void mr_sched_hungry(mr_scheduler_t *scheduler, mr_sched_worker_t *worker) {
-    if (worker->hungry || worker->draining)
+    if (worker->hungry || worker->alone || !mr_sched_takes(worker))
         return;
     worker->hungry = true;
     TAILQ_INSERT_TAIL(&scheduler->hungry, worker, by_hunger);
+    if (scheduler->backup_at > scheduler->now)
+        scheduler->backup_at = scheduler->now; /* a thread may be idle that was not */
 }
 
 void mr_sched_sated(mr_scheduler_t *scheduler, mr_sched_worker_t *worker) {
     if (!worker->hungry)
         return;
-    worker->hungry = false;
-    TAILQ_REMOVE(&scheduler->hungry, worker, by_hunger);
+    struct mr_sched_queue *queue = worker->passed ? &scheduler->passed : &scheduler->hungry;
+    worker->hungry = worker->passed = false;
+    TAILQ_REMOVE(queue, worker, by_hunger);
+}
+
+void mr_sched_pass(mr_scheduler_t *scheduler, mr_sched_worker_t *worker) {
+    mr_sched_sated(scheduler, worker);
+    worker->hungry = worker->passed = true;
+    TAILQ_INSERT_TAIL(&scheduler->passed, worker, by_hunger);
+}
+
+void mr_sched_reconsider(mr_scheduler_t *scheduler) {
+    mr_sched_worker_t *worker;
+    while ((worker = TAILQ_FIRST(&scheduler->passed))) {
+        mr_sched_sated(scheduler, worker);
+        mr_sched_hungry(scheduler, worker);
+    }
 }
 
 void mr_sched_unflushed(mr_scheduler_t *scheduler, mr_sched_worker_t *worker) {
@@ -122,7 +180,7 @@ void mr_sched_pace(mr_scheduler_t *scheduler, mr_sched_worker_t *worker, size_t 
     double memory = (double) scheduler->config.credit_ms;
     double elapsed = (double) (scheduler->now - worker->paced_at);
     double pace = (worker->pace + (double) finished) * memory / (memory + elapsed);
-    if (!worker->draining)
+    if (mr_sched_takes(worker))
         scheduler->pace += pace - worker->pace;
     worker->pace = pace;
     worker->paced_at = scheduler->now;
@@ -131,4 +189,11 @@ void mr_sched_pace(mr_scheduler_t *scheduler, mr_sched_worker_t *worker, size_t 
 void mr_sched_unreserve(mr_scheduler_t *scheduler, mr_sched_worker_t *worker) {
     scheduler->reserved -= worker->reserved;
     worker->reserved = false;
+}
+
+void mr_sched_unghost(mr_scheduler_t *scheduler, mr_sched_worker_t *worker) {
+    if (worker->ghosts == 0)
+        return;
+    worker->ghosts--;
+    mr_sched_hungry(scheduler, worker);
 }

@@ -53,7 +53,7 @@ static uint64_t run(mr_scheduler_t *scheduler, bench_worker_t *workers, uint32_t
     uint64_t messages = 0;
     int64_t now = 0;
     for (uint32_t i = 0; i < count; i++)
-        mr_scheduler_join(scheduler, now, i, 1);
+        mr_scheduler_join(scheduler, now, i, 1, i);
     take_actions(scheduler, now, workers, &messages);
     for (uint64_t step = 0; mr_scheduler_stats(scheduler).queued; step++) {
         now = (int64_t) (step / 16);

@@ -64,7 +64,7 @@ static uint32_t threads_of(const cluster_t *cluster, uint32_t index) {
 
 static void hello(cluster_t *cluster, const sim_event_t *event) {
     uint32_t threads = cluster->config->threads[event->worker];
-    if (mr_scheduler_join(cluster->scheduler, now_ms(cluster), event->number, threads))
+    if (mr_scheduler_join(cluster->scheduler, now_ms(cluster), event->number, threads, 0))
         abort();
     oracle_join(&cluster->oracle, event->number, threads_of(cluster, event->worker));
 }
@@ -177,6 +177,8 @@ static void carry_out(cluster_t *cluster, const mr_action_t *action) {
     case MR_ACTION_DEAD:
         oracle_leave(&cluster->oracle, action->worker, true);
         send_down(cluster, action->worker, DOWN_CONTROL, agenda_event(MSG_REJOIN, NULL, 0));
+        break;
+    case MR_ACTION_ASIDE:
         break;
     case MR_ACTION_FAIL:
         if (cluster->result.failed)

@@ -27,6 +27,10 @@ typedef struct fixture {
     size_t deaths;
     size_t failures;
     uint32_t failed;
+    uint32_t aside; /* the last worker told set aside */
+    size_t asides;
+    bool alone;   /* of the last SEND by the last call of actions() */
+    bool suspect; /* of the same */
 } fixture_t;
 
 static inline mr_scheduler_config_t usual(uint32_t tasks) {
@@ -55,10 +59,17 @@ static inline void take(fixture_t *f, const mr_action_t *action) {
         f->to[f->count] = action->worker;
         f->sent[f->count++] = action->attempts[i];
     }
-    f->messages += action->kind == MR_ACTION_SEND;
+    if (action->kind == MR_ACTION_SEND) {
+        f->messages++;
+        f->alone = action->alone;
+        f->suspect = action->suspect;
+    }
     f->flushed[action->worker % 64] += action->kind == MR_ACTION_FLUSH;
     f->deaths += action->kind == MR_ACTION_DEAD;
     f->failures += action->kind == MR_ACTION_FAIL;
+    f->asides += action->kind == MR_ACTION_ASIDE;
+    if (action->kind == MR_ACTION_ASIDE)
+        f->aside = action->worker;
     if (action->kind == MR_ACTION_DEAD)
         f->dead = action->worker;
     if (action->kind == MR_ACTION_FAIL)
@@ -68,13 +79,14 @@ static inline void take(fixture_t *f, const mr_action_t *action) {
 static inline void actions(fixture_t *f, int64_t now) {
     mr_action_t action;
     f->count = f->messages = 0;
+    f->alone = f->suspect = false;
     while (mr_scheduler_next(f->scheduler, now, &action))
         take(f, &action);
     assert_true(mr_scheduler_consistent(f->scheduler));
 }
 
 static inline void join(fixture_t *f, int64_t now, uint32_t worker, uint32_t threads) {
-    assert_int_equal(mr_scheduler_join(f->scheduler, now, worker, threads), 0);
+    assert_int_equal(mr_scheduler_join(f->scheduler, now, worker, threads, 0), 0);
     actions(f, now);
 }
 

@@ -30,7 +30,7 @@ static void the_tail_is_shared(void **state) {
     fixture_t f;
     begin(&f, 10);
     for (uint32_t worker = 1; worker <= 4; worker++)
-        assert_int_equal(mr_scheduler_join(f.scheduler, 0, worker, 2), 0);
+        assert_int_equal(mr_scheduler_join(f.scheduler, 0, worker, 2, 0), 0);
     actions(&f, 0);
     assert_int_equal(f.count, 8);
     for (uint32_t i = 0; i < 8; i++)
@@ -59,7 +59,7 @@ static void many_workers_come_and_go(void **state) {
     mr_scheduler_config_t config = usual(3000);
     begin_with(&f, config);
     for (uint32_t worker = 0; worker < 1000; worker++)
-        assert_int_equal(mr_scheduler_join(f.scheduler, 0, worker * 7919u, 1), 0);
+        assert_int_equal(mr_scheduler_join(f.scheduler, 0, worker * 7919u, 1, worker % 7), 0);
     actions(&f, 0);
     for (uint32_t worker = 0; worker < 1000; worker += 2)
         mr_scheduler_leave(f.scheduler, 1, worker * 7919u, true);
