@@ -10,5 +10,6 @@ extern const mr_job_t mr_job_count;
 extern const mr_job_t mr_job_wordcount;
 extern const mr_job_t mr_job_sum_range;
 extern const mr_job_t mr_job_noop;
+extern const mr_job_t mr_job_faulty;
 
 #endif

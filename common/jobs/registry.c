@@ -6,7 +6,7 @@
 #include "options.h"
 
 static const mr_job_t *const jobs[] = {
-    &mr_job_ngrams, &mr_job_sum, &mr_job_count, &mr_job_wordcount, &mr_job_sum_range, &mr_job_noop,
+    &mr_job_ngrams, &mr_job_sum, &mr_job_count, &mr_job_wordcount, &mr_job_sum_range, &mr_job_noop, &mr_job_faulty,
 };
 
 const mr_job_t *mr_job_at(size_t index) {

@@ -137,7 +137,7 @@ static void test_nearest(void **unused) {
 
 static void test_jobs_by_name(void **unused) {
     (void) unused;
-    static const char *const names[] = {"ngrams", "sum", "count", "wordcount", "sum-range", "noop"};
+    static const char *const names[] = {"ngrams", "sum", "count", "wordcount", "sum-range", "noop", "faulty"};
     size_t count = 0;
     for (; mr_job_at(count); count++) {
         const mr_job_t *job = mr_job_at(count);
