@@ -67,7 +67,7 @@ typedef struct mr_result {
 #define MR_FIELDS_OFFER(F) F(U64, epoch) F(U32, worker) F(U64, size)
 #define MR_FIELDS_RETURNED(F) F(U64, epoch) F(U32, worker) F(U32, draining) F(ATTEMPTS, attempts)
 #define MR_FIELDS_BYE(F) F(U64, epoch) F(U32, worker) F(TEXT, reason)
-#define MR_FIELDS_HELD(F) F(U64, epoch) F(U32, worker) F(U32, generation) F(ATTEMPTS, undone) F(ATTEMPTS, done)
+#define MR_FIELDS_HELD(F) F(U64, epoch) F(U32, worker) F(U32, generation) F(U32, resend) F(ATTEMPTS, undone) F(ATTEMPTS, done)
 #define MR_FIELDS_WELCOME(F)                                                                                           \
     F(U32, protocol)                                                                                                   \
     F(TEXT, version)                                                                                                   \

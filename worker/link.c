@@ -1,66 +1,154 @@
 #include "link.h"
 
+#include <sys/random.h>
+
 #include "log.h"
 
-/* Credit bounds what lies in a lane, grants what goes to the sink; a high-water mark would only add a way to block. */
-static zsock_t *connect_socket(int type, const char *endpoint, mr_error_t *error) {
-    zsock_t *socket = zsock_new(type);
-    if (!socket) {
-        mr_error_set(error, MR_STATUS_JOB, "cannot make a socket: %s", zmq_strerror(zmq_errno()));
-        return NULL;
-    }
+#define WATCHED (ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED)
+#define RECONNECT_MS 50       /* first wait after a connection broke */
+#define RECONNECT_MAX_MS 2000 /* it doubles up to this */
+
+/* ---- opening and closing ---- */
+
+/* The coordinator knows a worker by it, whatever connection it comes by. */
+static int set_identity(zsock_t *control) {
+    uint8_t identity[16];
+    if (getrandom(identity, sizeof identity, 0) != (ssize_t) sizeof identity)
+        return -1;
+    identity[0] |= 1; /* ZeroMQ keeps those that begin with 0 to itself */
+    return zmq_setsockopt(zsock_resolve(control), ZMQ_ROUTING_ID, identity, sizeof identity);
+}
+
+static int watch_socket(mr_link_t *link, mr_link_part_t part) {
+    char name[64];
+    snprintf(name, sizeof name, "inproc://millrace-link-%p-%u", (void *) link, link->opened++);
+    if (zmq_socket_monitor(zsock_resolve(link->sockets[part]), name, WATCHED))
+        return -1;
+    link->monitors[part] = zmq_socket(zsys_init(), ZMQ_PAIR);
+    return link->monitors[part] ? zmq_connect(link->monitors[part], name) : -1;
+}
+
+static void close_socket(mr_link_t *link, mr_link_part_t part) {
+    if (link->sockets[part])
+        zmq_socket_monitor(zsock_resolve(link->sockets[part]), NULL, 0);
+    if (link->monitors[part])
+        zmq_close(link->monitors[part]);
+    link->monitors[part] = NULL;
+    zsock_destroy(&link->sockets[part]);
+    link->up &= ~MR_LINK_BIT(part);
+}
+
+/* Credit bounds what lies in a lane, grants what goes to the sink; a high-water mark would only add a way to block. Keepalive finds
+ * the peer that is gone without a word, also where nothing is to be sent. */
+static void set_options(zsock_t *socket) {
     zsock_set_rcvhwm(socket, 0);
     zsock_set_sndhwm(socket, 0);
     zsock_set_linger(socket, 0);
-    if (zsock_connect(socket, "%s", endpoint)) {
-        mr_error_set(error, MR_STATUS_USAGE, "%s: cannot connect: %s", endpoint, zmq_strerror(zmq_errno()));
-        zsock_destroy(&socket);
-    }
-    return socket;
+    zsock_set_reconnect_ivl(socket, RECONNECT_MS);
+    zsock_set_reconnect_ivl_max(socket, RECONNECT_MAX_MS);
+    zsock_set_tcp_keepalive(socket, 1);
+    zsock_set_tcp_keepalive_idle(socket, 5);
+    zsock_set_tcp_keepalive_intvl(socket, 2);
+    zsock_set_tcp_keepalive_cnt(socket, 3);
+}
+
+static int connect_socket(mr_link_t *link, mr_link_part_t part, int type, const char *endpoint, mr_error_t *error) {
+    zsock_t *socket = link->sockets[part] = zsock_new(type);
+    if (!socket)
+        return mr_error_set(error, MR_STATUS_JOB, "cannot make a socket: %s", zmq_strerror(zmq_errno()));
+    set_options(socket);
+    if ((part == MR_LINK_CONTROL && set_identity(socket)) || watch_socket(link, part))
+        return mr_error_set(error, MR_STATUS_JOB, "cannot set a socket up: %s", zmq_strerror(zmq_errno()));
+    if (zsock_connect(socket, "%s", endpoint))
+        return mr_error_set(error, MR_STATUS_USAGE, "%s: cannot connect: %s", endpoint, zmq_strerror(zmq_errno()));
+    return 0;
 }
 
 int mr_link_open(mr_link_t *link, const char *endpoint, mr_error_t *error) {
-    *link = (mr_link_t){.control = connect_socket(ZMQ_DEALER, endpoint, error)};
-    return link->control ? 0 : -1;
+    *link = (mr_link_t){.connect = endpoint};
+    return connect_socket(link, MR_LINK_CONTROL, ZMQ_DEALER, endpoint, error);
+}
+
+/* The coordinator that listens on all its addresses does not know by which of them it is reached from here. */
+static const char *reachable(const mr_link_t *link, const char *endpoint, char *text, size_t size) {
+    static const char any[] = "tcp://*:";
+    const char *colon = strrchr(link->connect, ':');
+    if (strncmp(endpoint, any, sizeof any - 1) || strncmp(link->connect, "tcp://", 6) || !colon)
+        return endpoint;
+    snprintf(text, size, "%.*s:%s", (int) (colon - link->connect), link->connect, endpoint + sizeof any - 1);
+    return text;
 }
 
 int mr_link_welcome(mr_link_t *link, const mr_welcome_message_t *welcome, mr_error_t *error) {
-    link->sink = connect_socket(ZMQ_PUSH, welcome->sink, error);
-    link->lane = link->sink ? connect_socket(ZMQ_PULL, welcome->lane, error) : NULL;
-    return link->lane ? 0 : -1;
+    char lane[512], sink[512];
+    close_socket(link, MR_LINK_LANE);
+    close_socket(link, MR_LINK_SINK);
+    return connect_socket(link, MR_LINK_SINK, ZMQ_PUSH, reachable(link, welcome->sink, sink, sizeof sink), error) ||
+                   connect_socket(link, MR_LINK_LANE, ZMQ_PULL, reachable(link, welcome->lane, lane, sizeof lane),
+                                  error)
+               ? -1
+               : 0;
 }
 
 void mr_link_close(mr_link_t *link) {
-    zsock_destroy(&link->lane);
-    zsock_destroy(&link->sink);
-    zsock_destroy(&link->control);
+    for (unsigned part = MR_LINK_PARTS; part-- > 0;)
+        close_socket(link, (mr_link_part_t) part);
     mr_buffer_free(&link->out);
 }
 
-static void send_message(mr_link_t *link, zsock_t *socket, const mr_message_t *message, int flags) {
+/* ---- which are connected ---- */
+
+/* An event is two frames: u16 number and u32 value; the address. */
+static bool next_event(void *monitor, uint16_t *event) {
+    zmq_msg_t frame;
+    zmq_msg_init(&frame);
+    bool got = zmq_msg_recv(&frame, monitor, ZMQ_DONTWAIT) >= 0 && zmq_msg_size(&frame) >= sizeof *event;
+    if (got)
+        memcpy(event, zmq_msg_data(&frame), sizeof *event);
+    while (zmq_msg_more(&frame) && zmq_msg_recv(&frame, monitor, ZMQ_DONTWAIT) >= 0)
+        ;
+    zmq_msg_close(&frame);
+    return got;
+}
+
+unsigned mr_link_watch(mr_link_t *link) {
+    unsigned broken = 0;
+    uint16_t event;
+    for (unsigned part = 0; part < MR_LINK_PARTS; part++)
+        while (link->monitors[part] && next_event(link->monitors[part], &event)) {
+            unsigned bit = MR_LINK_BIT(part);
+            broken |= event == ZMQ_EVENT_DISCONNECTED ? bit : 0;
+            link->up = event == ZMQ_EVENT_DISCONNECTED ? link->up & ~bit : link->up | bit;
+        }
+    return broken;
+}
+
+/* ---- messages ---- */
+
+static void send_message(mr_link_t *link, mr_link_part_t part, const mr_message_t *message, int flags) {
     link->out.size = 0;
     if (mr_message_encode(message, &link->out))
         link->failed = true;
-    else if (zmq_send(zsock_resolve(socket), link->out.data, link->out.size, flags | ZMQ_DONTWAIT) < 0)
+    else if (zmq_send(zsock_resolve(link->sockets[part]), link->out.data, link->out.size, flags | ZMQ_DONTWAIT) < 0)
         mr_log(MR_LOG_DEBUG, "%s not sent: %s", mr_message_name(message->type), zmq_strerror(zmq_errno()));
 }
 
 void mr_link_control(mr_link_t *link, const mr_message_t *message) {
-    send_message(link, link->control, message, 0);
+    send_message(link, MR_LINK_CONTROL, message, 0);
 }
 
 void mr_link_partial(mr_link_t *link, const mr_message_t *message) {
-    send_message(link, link->sink, message, 0);
+    send_message(link, MR_LINK_SINK, message, 0);
 }
 
 void mr_link_run(mr_link_t *link, const mr_message_t *header, mr_run_bytes_t *bytes, size_t size) {
     zmq_msg_t frame;
-    send_message(link, link->sink, header, ZMQ_SNDMORE);
+    send_message(link, MR_LINK_SINK, header, ZMQ_SNDMORE);
     if (zmq_msg_init_data(&frame, bytes->data, size, mr_run_bytes_release, bytes)) {
         mr_run_bytes_release(NULL, bytes);
         zmq_msg_init(&frame); /* an empty run: refused there, and the partial with it */
     }
-    if (zmq_msg_send(&frame, zsock_resolve(link->sink), ZMQ_DONTWAIT) < 0)
+    if (zmq_msg_send(&frame, zsock_resolve(link->sockets[MR_LINK_SINK]), ZMQ_DONTWAIT) < 0)
         zmq_msg_close(&frame);
 }
 
@@ -70,8 +158,8 @@ static void drop_rest(void *socket, zmq_msg_t *frame) {
         ;
 }
 
-int mr_link_receive(zsock_t *zsock, mr_message_t *message) {
-    void *socket = zsock_resolve(zsock);
+int mr_link_receive(mr_link_t *link, mr_link_part_t part, mr_message_t *message) {
+    void *socket = zsock_resolve(link->sockets[part]);
     mr_error_t error = {0};
     zmq_msg_t frame;
     zmq_msg_init(&frame);

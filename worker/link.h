@@ -1,4 +1,6 @@
-/* link.h - the worker's sockets: control, lane and sink, and how a message goes out and comes in. */
+/* link.h - the worker's sockets: control, lane and sink, how a message goes out and comes in, and which of them are connected.
+ *
+ * A message is lost only when a connection breaks, so each socket is watched by a monitor. */
 #ifndef MR_LINK_H
 #define MR_LINK_H
 
@@ -6,23 +8,34 @@
 
 #include "partial.h"
 
+typedef enum mr_link_part { MR_LINK_CONTROL, MR_LINK_LANE, MR_LINK_SINK, MR_LINK_PARTS } mr_link_part_t;
+
+#define MR_LINK_BIT(part) (1u << (part))
+#define MR_LINK_ALL (MR_LINK_BIT(MR_LINK_PARTS) - 1)
+
 typedef struct mr_link {
-    zsock_t *control; /* DEALER */
-    zsock_t *lane;    /* PULL, NULL before WELCOME */
-    zsock_t *sink;    /* PUSH, NULL before WELCOME */
-    mr_buffer_t out;  /* the message being encoded */
-    bool failed;      /* a message was lost for want of memory: the worker must not go on as if it had been sent */
+    const char *connect;             /* the control endpoint; borrowed */
+    zsock_t *sockets[MR_LINK_PARTS]; /* DEALER, PULL, PUSH; lane and sink are NULL before WELCOME */
+    void *monitors[MR_LINK_PARTS];   /* PAIR each, on which a socket's events come */
+    unsigned up;                     /* bits of the sockets that are connected now */
+    unsigned opened;                 /* sockets watched so far: each monitor has a name of its own */
+    mr_buffer_t out;                 /* the message being encoded */
+    bool failed; /* a message was lost for want of memory: the worker must not go on as if it had been sent */
 } mr_link_t;
 
-/* Connects control. */
+/* Connects control; `endpoint` is borrowed until the link is closed. */
 int mr_link_open(mr_link_t *link, const char *endpoint, mr_error_t *error);
 
-/* Connects lane and sink. */
+/* Connects lane and sink; those of an earlier welcome are closed, and what they had not sent is lost. Where an
+ * endpoint has * for its host, it is that of control. */
 int mr_link_welcome(mr_link_t *link, const mr_welcome_message_t *welcome, mr_error_t *error);
 
 void mr_link_close(mr_link_t *link);
 
-/* Sends on control. What cannot be sent is lost, as anything may be; the lease covers it. */
+/* Reads what the monitors have to tell. Returns the bits of the sockets whose connection broke since the last call. */
+unsigned mr_link_watch(mr_link_t *link);
+
+/* Sends on control. What cannot be sent is lost, as anything may be. */
 void mr_link_control(mr_link_t *link, const mr_message_t *message);
 
 /* Sends on the sink. */
@@ -32,6 +45,6 @@ void mr_link_partial(mr_link_t *link, const mr_message_t *message);
 void mr_link_run(mr_link_t *link, const mr_message_t *header, mr_run_bytes_t *bytes, size_t size);
 
 /* Receives without waiting. Returns 1 and a message to clear; 0: none is there; -1: what came cannot be read (dropped). */
-int mr_link_receive(zsock_t *socket, mr_message_t *message);
+int mr_link_receive(mr_link_t *link, mr_link_part_t part, mr_message_t *message);
 
 #endif

@@ -7,23 +7,28 @@
 #include "cpu.h"
 #include "log.h"
 #include "standard.h"
+#include "units.h"
+
+#define IDLE_TIMEOUT_MS 300000
 
 static const char help[] =
     "Usage: millrace-worker --connect ENDPOINT [options]\n"
     "\n"
     "  millrace-worker --connect tcp://coordinator:5555\n"
     "\n"
-    "Computes the tasks of the coordinator at ENDPOINT until that says the work is done.\n"
+    "Computes the tasks of the coordinator at ENDPOINT, and of the next one there when it is gone.\n"
     "SIGTERM makes it finish what it runs, hand in its results, give the rest back, and leave.\n"
     "\n"
     "  --connect ENDPOINT   the coordinator's control endpoint (tcp://HOST:PORT or ipc://PATH)\n"
     "  --threads N, -j N    threads to compute with (default: the processors this process may use)\n"
     "  --tmp DIR            where runs that outgrow memory are kept (default: $TMPDIR or /tmp)\n"
+    "  --once               end with the first job; else wait for the next coordinator there\n"
+    "  --idle-timeout TIME  end after so long without a coordinator (default: 5m; 0: never)\n"
     "  --parent PID         end at once when process PID, the parent, ends\n"
     "  --log-level LEVEL    error, warning, info or debug (default: warning)\n"
     "  --help, --version\n"
     "\n"
-    "Exit status: 0 the work is done or drained, 2 usage, 6 refused (version), 7 the coordinator is silent.\n";
+    "Exit status: 0 the work is done or drained, 2 usage, 6 refused (version), 7 no coordinator.\n";
 
 typedef struct arguments {
     mr_agent_config_t agent;
@@ -37,6 +42,14 @@ static int take_number(const char *name, const char *text, long low, long high, 
     *number = strtol(text, &end, 10);
     if (errno || *end || end == text || *number < low || *number > high)
         return mr_error_set(error, MR_STATUS_USAGE, "%s: '%s' is not a number from %ld to %ld", name, text, low, high);
+    return 0;
+}
+
+static int take_time(const char *name, const char *text, int64_t *ms, mr_error_t *error) {
+    uint64_t time = 0;
+    if (mr_parse_time(name, text, 0, INT64_MAX, &time, error))
+        return -1;
+    *ms = (int64_t) time;
     return 0;
 }
 
@@ -54,6 +67,11 @@ static int take_option(arguments_t *arguments, int option, const char *typed, mr
     case 't':
         arguments->agent.tmp_dir = optarg;
         return 0;
+    case 'o':
+        arguments->agent.once = true;
+        return 0;
+    case 'i':
+        return take_time("--idle-timeout", optarg, &arguments->agent.idle_timeout_ms, error);
     case 'p':
         return take_number("--parent", optarg, 1, INT_MAX, &arguments->parent, error);
     case 'l':
@@ -69,11 +87,16 @@ static int take_option(arguments_t *arguments, int option, const char *typed, mr
 }
 
 static int read_arguments(arguments_t *arguments, int argc, char **argv, mr_error_t *error) {
-    static const struct option options[] = {
-        {"connect", required_argument, NULL, 'c'}, {"threads", required_argument, NULL, 'j'},
-        {"tmp", required_argument, NULL, 't'},     {"parent", required_argument, NULL, 'p'},
-        {"help", no_argument, NULL, 'h'},          {"log-level", required_argument, NULL, 'l'},
-        {"version", no_argument, NULL, 'V'},       {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"connect", required_argument, NULL, 'c'},
+                                            {"threads", required_argument, NULL, 'j'},
+                                            {"tmp", required_argument, NULL, 't'},
+                                            {"parent", required_argument, NULL, 'p'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {"log-level", required_argument, NULL, 'l'},
+                                            {"version", no_argument, NULL, 'V'},
+                                            {"once", no_argument, NULL, 'o'},
+                                            {"idle-timeout", required_argument, NULL, 'i'},
+                                            {NULL, 0, NULL, 0}};
     opterr = 0;
     for (int option; (option = getopt_long(argc, argv, "j:hV", options, NULL)) != -1;) {
         if (option == 'h' || option == 'V') {
@@ -96,10 +119,17 @@ static void follow_parent(long parent) {
         _exit(MR_STATUS_NO_WORKERS);
 }
 
+/* Threads and memory of the last job end with the old program; the process, and who waits for it, stay. */
+static void execute_anew(char **argv, mr_error_t *error) {
+    execv("/proc/self/exe", argv);
+    mr_error_set(error, MR_STATUS_JOB, "cannot execute itself for the next job: %s", strerror(errno));
+}
+
 int main(int argc, char **argv) {
     const char *tmp = getenv("TMPDIR");
-    arguments_t arguments = {.agent = {.threads = mr_cpu_count(), .tmp_dir = tmp && *tmp ? tmp : "/tmp"},
-                             .log_level = MR_LOG_WARNING};
+    arguments_t arguments = {
+        .agent = {.threads = mr_cpu_count(), .tmp_dir = tmp && *tmp ? tmp : "/tmp", .idle_timeout_ms = IDLE_TIMEOUT_MS},
+        .log_level = MR_LOG_WARNING};
     mr_error_t error = {0};
     mr_standard_streams();
     zsys_handler_set(NULL); /* signals are the agent's */
@@ -107,7 +137,8 @@ int main(int argc, char **argv) {
     if (!read_arguments(&arguments, argc, argv, &error)) {
         mr_log_init("millrace-worker", (mr_log_level_t) arguments.log_level);
         follow_parent(arguments.parent);
-        mr_agent_run(&arguments.agent, &error);
+        if (mr_agent_run(&arguments.agent, &error) > 0)
+            execute_anew(argv, &error);
     }
     if (error.status)
         mr_log_error(&error);

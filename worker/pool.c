@@ -11,6 +11,7 @@ typedef struct lane {
     pthread_t thread;
     bool open;         /* the slot has a partial to flush */
     bool running;      /* a task */
+    bool cut;          /* the open partial is to be flushed before another task */
     mr_relay_t *relay; /* of another lane, which this one serves */
 } lane_t;
 
@@ -56,6 +57,9 @@ static bool find_step(mr_pool_t *pool, lane_t *lane, mr_ticket_t *ticket, step_t
         *step = STEP_STOP;
         return true;
     }
+    *step = STEP_FLUSH;
+    if (lane->open && lane->cut)
+        return true;
     *step = STEP_RUN;
     if (atomic_load(&pool->shop->held) <= pool->held_limit && mr_queue_take(&pool->queue, ticket)) {
         atomic_store(&pool->shop->waiting, pool->queue.size);
@@ -73,6 +77,7 @@ static step_t next_step(mr_pool_t *pool, lane_t *lane, mr_ticket_t *ticket) {
     step_t step;
     pthread_mutex_lock(&pool->lock);
     lane->open = lane->slot.partial != NULL;
+    lane->cut = lane->cut && lane->open;
     lane->running = false;
     while (!find_step(pool, lane, ticket, &step))
         pthread_cond_wait(&pool->changed, &pool->lock);
@@ -176,6 +181,20 @@ int mr_pool_give(mr_pool_t *pool, mr_message_t *tasks) {
 void mr_pool_flush(mr_pool_t *pool, uint64_t sent) {
     pthread_mutex_lock(&pool->lock);
     pool->flush_at = sent;
+    wake(pool);
+}
+
+void mr_pool_expect_anew(mr_pool_t *pool) {
+    pthread_mutex_lock(&pool->lock);
+    pool->queue.received = 0;
+    pool->flush_at = UINT64_MAX;
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void mr_pool_cut(mr_pool_t *pool) {
+    pthread_mutex_lock(&pool->lock);
+    for (uint32_t i = 0; i < pool->count; i++)
+        pool->lanes[i].cut = true;
     wake(pool);
 }
 

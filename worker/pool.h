@@ -19,6 +19,12 @@ int mr_pool_give(mr_pool_t *pool, mr_message_t *tasks);
 /* When `sent` tasks have arrived in all and none is left to begin, every slot flushes. */
 void mr_pool_flush(mr_pool_t *pool, uint64_t sent);
 
+/* Forgets what has arrived and what a flush was to wait for: the count of tasks begins anew. */
+void mr_pool_expect_anew(mr_pool_t *pool);
+
+/* Every slot flushes before it begins its next task. */
+void mr_pool_cut(mr_pool_t *pool);
+
 /* Takes back what no thread has begun, and makes every slot flush when it is done with what it runs. Returns 0, or -1 when memory is
  * out: `returned` lacks some. */
 int mr_pool_drain(mr_pool_t *pool, mr_attempts_t *returned);

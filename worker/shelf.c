@@ -57,17 +57,41 @@ void mr_shelf_grant(mr_shelf_t *shelf) {
     shelf->granted = shelf->offered;
 }
 
-size_t mr_shelf_settle(mr_shelf_t *shelf, uint64_t id) {
-    mr_partial_t **link = &shelf->sent;
-    while (*link && (*link)->id != id)
-        link = &(*link)->next;
+/* Unlinks the partial from a list. `last`: the list's last, or NULL where nobody asks for it. */
+static mr_partial_t *take(mr_partial_t **list, mr_partial_t **last, uint64_t id) {
+    mr_partial_t *before = NULL, **link = list;
+    while (*link && (*link)->id != id) {
+        before = *link;
+        link = &before->next;
+    }
     mr_partial_t *partial = *link;
     if (!partial)
-        return 0;
+        return NULL;
     *link = partial->next;
-    size_t memory = partial->memory;
-    mr_partial_destroy(&partial);
-    return memory;
+    if (last && *last == partial)
+        *last = before;
+    partial->next = NULL;
+    return partial;
+}
+
+mr_partial_t *mr_shelf_settle(mr_shelf_t *shelf, uint64_t id) {
+    mr_partial_t *partial = take(&shelf->sent, NULL, id), *first = shelf->to_send;
+    bool under_way = first && first->id == id && (shelf->offered || first->next_run);
+    return partial || under_way ? partial : take(&shelf->to_send, &shelf->last, id);
+}
+
+void mr_shelf_resend(mr_shelf_t *shelf) {
+    shelf->offered = shelf->granted = false;
+    if (shelf->to_send)
+        shelf->to_send->next_run = 0;
+    while (shelf->sent) { /* the latest first */
+        mr_partial_t *partial = shelf->sent;
+        shelf->sent = partial->next;
+        partial->next = shelf->to_send;
+        partial->next_run = 0;
+        shelf->last = shelf->to_send ? shelf->last : partial;
+        shelf->to_send = partial;
+    }
 }
 
 bool mr_shelf_empty(const mr_shelf_t *shelf) {

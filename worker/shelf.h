@@ -25,8 +25,12 @@ int mr_shelf_send(mr_shelf_t *shelf, mr_link_t *link, uint64_t epoch, uint32_t w
 /* The sink has room for the run that was offered. */
 void mr_shelf_grant(mr_shelf_t *shelf);
 
-/* COMMITTED or DISCARD: frees the partial. Returns the bytes of memory it held; 0 if it is not known. */
-size_t mr_shelf_settle(mr_shelf_t *shelf, uint64_t id);
+/* COMMITTED or DISCARD: takes the partial out, for the caller to destroy. NULL when it is not there, or is on its way once more (and
+ * will be answered again). */
+mr_partial_t *mr_shelf_settle(mr_shelf_t *shelf, uint64_t id);
+
+/* Messages may have been lost: all that was not answered is sent again, in order, and an offer that is out is void. */
+void mr_shelf_resend(mr_shelf_t *shelf);
 
 bool mr_shelf_empty(const mr_shelf_t *shelf);
 void mr_shelf_close(mr_shelf_t *shelf);

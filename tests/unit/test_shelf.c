@@ -30,9 +30,9 @@ static void set_up(desk_t *desk) {
     snprintf(control, sizeof control, "inproc://control-%d", ++desks);
     snprintf(sink, sizeof sink, "inproc://sink-%d", desks);
     assert_true(zsock_bind(desk->control, "%s", control) >= 0 && zsock_bind(desk->sink, "%s", sink) >= 0);
-    desk->link = (mr_link_t){.control = zsock_new(ZMQ_DEALER), .sink = zsock_new(ZMQ_PUSH)};
-    assert_int_equal(zsock_connect(desk->link.control, "%s", control), 0);
-    assert_int_equal(zsock_connect(desk->link.sink, "%s", sink), 0);
+    desk->link = (mr_link_t){.sockets = {zsock_new(ZMQ_DEALER), NULL, zsock_new(ZMQ_PUSH)}};
+    assert_int_equal(zsock_connect(desk->link.sockets[MR_LINK_CONTROL], "%s", control), 0);
+    assert_int_equal(zsock_connect(desk->link.sockets[MR_LINK_SINK], "%s", sink), 0);
     zsock_set_rcvtimeo(desk->control, 10000);
     zsock_set_rcvtimeo(desk->sink, 10000);
 }
@@ -115,6 +115,13 @@ static void expect_nothing(zsock_t *socket) {
     zmq_msg_close(&frame);
 }
 
+/* `memory`: bytes the partial held; 0: there is none, or it held none. */
+static void expect_settled(desk_t *desk, uint64_t id, size_t memory) {
+    mr_partial_t *partial = mr_shelf_settle(&desk->shelf, id);
+    assert_int_equal(partial ? partial->memory : 0, memory);
+    mr_partial_destroy(&partial);
+}
+
 static void small_runs_go_at_once(void **state) {
     (void) state;
     desk_t desk;
@@ -128,10 +135,10 @@ static void small_runs_go_at_once(void **state) {
     expect_partial(&desk, 1, 2);
     expect_partial(&desk, 2, 0);
     assert_false(mr_shelf_empty(&desk.shelf));
-    assert_int_equal(mr_shelf_settle(&desk.shelf, 3), 0);
-    assert_int_equal(mr_shelf_settle(&desk.shelf, 1), 200);
-    assert_int_equal(mr_shelf_settle(&desk.shelf, 1), 0);
-    assert_int_equal(mr_shelf_settle(&desk.shelf, 2), 0);
+    expect_settled(&desk, 3, 0);
+    expect_settled(&desk, 1, 200);
+    expect_settled(&desk, 1, 0);
+    expect_settled(&desk, 2, 0);
     assert_true(mr_shelf_empty(&desk.shelf));
     tear_down(&desk);
 }
@@ -150,7 +157,7 @@ static void large_runs_wait_for_a_grant_each(void **state) {
     expect_offer(&desk, LARGE);
     expect_nothing(desk.control);
     expect_nothing(desk.sink);
-    assert_int_equal(mr_shelf_settle(&desk.shelf, 1), 0); /* not sent, so not settled */
+    expect_settled(&desk, 1, 0); /* not sent, so not settled */
     mr_shelf_grant(&desk.shelf);
     send_all(&desk);
     expect_run(&desk, 1, LARGE);
@@ -162,8 +169,8 @@ static void large_runs_wait_for_a_grant_each(void **state) {
     expect_partial(&desk, 1, 2);
     expect_run(&desk, 2, 10);
     expect_partial(&desk, 2, 1);
-    assert_int_equal(mr_shelf_settle(&desk.shelf, 2), 10);
-    assert_int_equal(mr_shelf_settle(&desk.shelf, 1), 2 * LARGE);
+    expect_settled(&desk, 2, 10);
+    expect_settled(&desk, 1, 2 * LARGE);
     assert_true(mr_shelf_empty(&desk.shelf));
     tear_down(&desk);
 }
@@ -186,11 +193,61 @@ static void put_after_all_is_sent(void **state) {
     tear_down(&desk); /* frees what was sent and what was not */
 }
 
+/* All that was not answered, in the old order, each from its first run on. */
+static void what_may_be_lost_is_sent_again(void **state) {
+    (void) state;
+    desk_t desk;
+    set_up(&desk);
+    for (uint64_t id = 1; id < 4; id++) {
+        mr_partial_t *partial = partial_of(id, 1, 10);
+        mr_shelf_put(&desk.shelf, partial, partial);
+    }
+    mr_partial_t *large = partial_of(4, 2, LARGE);
+    mr_shelf_put(&desk.shelf, large, large);
+    send_all(&desk);
+    for (uint64_t id = 1; id < 4; id++) {
+        expect_run(&desk, id, 10);
+        expect_partial(&desk, id, 1);
+    }
+    expect_offer(&desk, LARGE);
+    mr_shelf_grant(&desk.shelf);
+    send_all(&desk);
+    expect_run(&desk, 4, LARGE);
+    expect_offer(&desk, LARGE);
+    expect_settled(&desk, 2, 10);
+    mr_shelf_resend(&desk.shelf);
+    mr_shelf_grant(&desk.shelf);  /* of before: void */
+    expect_settled(&desk, 3, 10); /* the answer to what was sent at first */
+    send_all(&desk);
+    expect_run(&desk, 1, 10);
+    expect_partial(&desk, 1, 1);
+    expect_offer(&desk, LARGE);
+    expect_settled(&desk, 4, 0); /* on its way once more */
+    for (int i = 0; i < 2; i++) {
+        mr_shelf_grant(&desk.shelf);
+        send_all(&desk);
+        expect_run(&desk, 4, LARGE);
+        if (i == 0)
+            expect_offer(&desk, LARGE);
+    }
+    expect_partial(&desk, 4, 2);
+    expect_settled(&desk, 4, 2 * LARGE);
+    expect_settled(&desk, 1, 10);
+    assert_true(mr_shelf_empty(&desk.shelf));
+    mr_partial_t *later = partial_of(5, 1, 10);
+    mr_shelf_put(&desk.shelf, later, later);
+    send_all(&desk);
+    expect_run(&desk, 5, 10);
+    expect_partial(&desk, 5, 1);
+    tear_down(&desk);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_runs_go_at_once),
         cmocka_unit_test(large_runs_wait_for_a_grant_each),
         cmocka_unit_test(put_after_all_is_sent),
+        cmocka_unit_test(what_may_be_lost_is_sent_again),
     };
     zsys_handler_set(NULL);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,8 +31,8 @@ static void start_worker(desk_t *desk, const char *endpoint) {
     own[length > 0 ? length : 0] = 0;
     *strrchr(own, '/') = 0;
     snprintf(program, sizeof program, "%s/../worker/millrace-worker", own);
-    const char *arguments[] = {program, "--connect", endpoint,      "--threads", "2",
-                               "--tmp", "/tmp",      "--log-level", "error",     NULL};
+    const char *arguments[] = {program, "--connect",   endpoint, "--threads",      "2",     "--tmp",
+                               "/tmp",  "--log-level", "error",  "--idle-timeout", "400ms", NULL};
     assert_int_equal(posix_spawn(&desk->worker, program, NULL, NULL, (char *const *) (uintptr_t) arguments, environ),
                      0);
 }
@@ -50,6 +50,11 @@ static void open_desk(desk_t *desk) {
     desk->lane = bind_at(ZMQ_PUSH, desk->lane_endpoint);
     desk->sink = bind_at(ZMQ_PULL, desk->sink_endpoint);
     start_worker(desk, endpoint);
+}
+
+static void rebind(zsock_t **socket, int type, const char *endpoint) {
+    zsock_destroy(socket);
+    *socket = bind_at(type, endpoint);
 }
 
 /* Waits for the process to end by itself. */
@@ -109,7 +114,7 @@ static void say(desk_t *desk, const mr_message_t *message) {
     send_message(desk->control, message);
 }
 
-static void welcome(desk_t *desk, uint32_t lease_ms) {
+static void welcome_as(desk_t *desk, uint64_t epoch, uint64_t job_id, uint32_t worker, uint32_t lease_ms) {
     mr_message_t message;
     hear(desk, MR_HELLO, &message);
     assert_int_equal(message.hello.protocol, MR_PROTOCOL);
@@ -118,8 +123,12 @@ static void welcome(desk_t *desk, uint32_t lease_ms) {
     assert_int_equal(message.hello.threads, 2);
     mr_message_clear(&message);
     say(desk, &(mr_message_t){.type = MR_WELCOME,
-                              .welcome = {MR_PROTOCOL, MILLRACE_VERSION, EPOCH, JOB_ID, WORKER, desk->lane_endpoint,
+                              .welcome = {MR_PROTOCOL, MILLRACE_VERSION, epoch, job_id, worker, desk->lane_endpoint,
                                           desk->sink_endpoint, 20, lease_ms}});
+}
+
+static void welcome(desk_t *desk, uint32_t lease_ms) {
+    welcome_as(desk, EPOCH, JOB_ID, WORKER, lease_ms);
 }
 
 static void give_job(desk_t *desk, const char *name, bool eager) {
@@ -302,6 +311,139 @@ static void messages_of_another_epoch_are_not_obeyed(void **state) {
     close_desk(&desk, 0);
 }
 
+/* ---- when messages may have been lost ---- */
+
+static size_t count_of(const mr_attempt_t *attempts, size_t count, uint32_t first, uint32_t last) {
+    size_t good = 0;
+    for (size_t i = 0; i < count; i++)
+        good += attempts[i].task >= first && attempts[i].task < last && attempts[i].attempt == 1;
+    return good;
+}
+
+/* HELD must name exactly the tasks 0..done as done. */
+static void expect_held(desk_t *desk, uint64_t epoch, uint32_t worker, uint32_t generation, uint32_t done) {
+    mr_message_t message;
+    hear(desk, MR_HELD, &message);
+    assert_int_equal(message.held.epoch, epoch);
+    assert_int_equal(message.held.worker, worker);
+    assert_int_equal(message.held.generation, generation);
+    assert_int_equal(message.held.undone_count, 0);
+    assert_int_equal(message.held.done_count, done);
+    assert_int_equal(count_of(message.held.done, message.held.done_count, 0, done), done);
+    mr_message_clear(&message);
+}
+
+/* Waits until the worker has said DONE of so many tasks. */
+static void hear_done(desk_t *desk, size_t count) {
+    for (size_t done = 0; done < count;) {
+        mr_message_t message;
+        hear(desk, MR_DONE, &message);
+        done += message.done.attempts_count;
+        mr_message_clear(&message);
+    }
+}
+
+/* Its tasks are void when the lane breaks before it has them; what it has, it keeps. */
+static void a_broken_lane_is_told(void **state) {
+    (void) state;
+    desk_t desk;
+    unsigned seen[20] = {0};
+    open_desk(&desk);
+    welcome(&desk, 5000);
+    give_job(&desk, "noop", false);
+    give_tasks(&desk, EPOCH, 0, 10, one_line);
+    hear_done(&desk, 10);
+    rebind(&desk.lane, ZMQ_PUSH, desk.lane_endpoint);
+    expect_held(&desk, EPOCH, WORKER, 1, 10);
+    give_tasks(&desk, EPOCH, 10, 10, one_line); /* of generation 0: void */
+    say(&desk, &(mr_message_t){.type = MR_FLUSH, .flush = {EPOCH, 0, 20}});
+    say(&desk, &(mr_message_t){.type = MR_FLUSH, .flush = {EPOCH, 1, 0}});
+    collect(&desk, 10, seen, 20);
+    expect_each_once(seen, 0, 10);
+    assert_int_equal(seen[10], 0);
+    say(&desk, &(mr_message_t){.type = MR_SHUTDOWN, .shutdown = {0, "done"}});
+    close_desk(&desk, 0);
+}
+
+/* Reads one partial without answering it. */
+static void overlook_partial(desk_t *desk) {
+    mr_error_t error = {0};
+    for (mr_message_type_t type = MR_RUN; type != MR_PARTIAL;) {
+        mr_message_t message;
+        zmq_msg_t frame;
+        zmq_msg_init(&frame);
+        zsock_set_rcvtimeo(desk->sink, DEADLINE_MS);
+        assert_true(zmq_msg_recv(&frame, zsock_resolve(desk->sink), 0) >= 0);
+        assert_int_equal(mr_message_decode(&message, zmq_msg_data(&frame), zmq_msg_size(&frame), &error), 0);
+        type = message.type;
+        while (zmq_msg_more(&frame))
+            zmq_msg_recv(&frame, zsock_resolve(desk->sink), 0);
+        zmq_msg_close(&frame);
+        mr_message_clear(&message);
+    }
+}
+
+static void a_partial_that_may_be_lost_is_sent_again(void **state) {
+    (void) state;
+    desk_t desk;
+    unsigned seen[10] = {0};
+    open_desk(&desk);
+    welcome(&desk, 5000);
+    give_job(&desk, "noop", true);
+    give_tasks(&desk, EPOCH, 0, 1, one_line);
+    overlook_partial(&desk);
+    rebind(&desk.sink, ZMQ_PULL, desk.sink_endpoint);
+    expect_held(&desk, EPOCH, WORKER, 1, 1);
+    collect(&desk, 1, seen, 10);
+    expect_each_once(seen, 0, 1);
+    say(&desk, &(mr_message_t){.type = MR_SHUTDOWN, .shutdown = {0, "done"}});
+    close_desk(&desk, 0);
+}
+
+/* UNKNOWN: the worker comes back under another number, also of another life of the coordinator, with what it holds. */
+static void a_worker_is_taken_back(void **state) {
+    (void) state;
+    desk_t desk;
+    open_desk(&desk);
+    welcome(&desk, 5000);
+    give_job(&desk, "noop", true);
+    give_tasks(&desk, EPOCH, 0, 1, one_line);
+    overlook_partial(&desk);
+    for (uint32_t life = 1; life < 4; life++) {
+        say(&desk, &(mr_message_t){.type = MR_UNKNOWN, .unknown = {EPOCH + 77}}); /* not of this membership */
+        say(&desk, &(mr_message_t){.type = MR_UNKNOWN, .unknown = {EPOCH + life - 1}});
+        welcome_as(&desk, EPOCH + life, JOB_ID, WORKER + life, 5000);
+        expect_held(&desk, EPOCH + life, WORKER + life, 1, 1);
+        overlook_partial(&desk);
+    }
+    say(&desk, &(mr_message_t){.type = MR_SHUTDOWN, .shutdown = {0, "done"}});
+    close_desk(&desk, 0);
+}
+
+/* The process stays, its program begins anew: for the next job, or when another job welcomes it. */
+static void another_job_finds_a_new_worker(void **state) {
+    (void) state;
+    desk_t desk;
+    unsigned seen[10] = {0};
+    open_desk(&desk);
+    welcome(&desk, 5000);
+    give_job(&desk, "noop", true);
+    give_tasks(&desk, EPOCH, 0, 1, one_line);
+    overlook_partial(&desk);
+    say(&desk, &(mr_message_t){.type = MR_UNKNOWN, .unknown = {EPOCH}});
+    welcome_as(&desk, EPOCH + 1, JOB_ID + 1, WORKER + 1, 5000);
+    rebind(&desk.sink, ZMQ_PULL, desk.sink_endpoint); /* what came there before is forgotten */
+    welcome(&desk, 5000);                             /* asserts that the process is the same */
+    give_job(&desk, "noop", true);
+    give_tasks(&desk, EPOCH, 3, 1, one_line);
+    collect(&desk, 1, seen, 10);
+    assert_int_equal(seen[3], 1);
+    say(&desk, &(mr_message_t){.type = MR_SHUTDOWN, .shutdown = {1, "the next one, please"}});
+    welcome(&desk, 5000);
+    say(&desk, &(mr_message_t){.type = MR_SHUTDOWN, .shutdown = {0, "done"}});
+    close_desk(&desk, 0);
+}
+
 /* SIGTERM: what is done is handed in, what is not begun is given back, and nothing is lost between the two. */
 static void drain_accounts_for_every_task(void **state) {
     (void) state;
@@ -348,6 +490,10 @@ int main(void) {
         cmocka_unit_test(unknown_job_is_status_6),
         cmocka_unit_test(silent_coordinator_is_status_7),
         cmocka_unit_test(messages_of_another_epoch_are_not_obeyed),
+        cmocka_unit_test(a_broken_lane_is_told),
+        cmocka_unit_test(a_partial_that_may_be_lost_is_sent_again),
+        cmocka_unit_test(a_worker_is_taken_back),
+        cmocka_unit_test(another_job_finds_a_new_worker),
         cmocka_unit_test(drain_accounts_for_every_task),
         cmocka_unit_test(sigterm_before_the_welcome_ends_at_once),
     };

@@ -1,0 +1,83 @@
+/* agent_private.h - what the files of the agent share: agent.c (life and loop), agent_send.c (what goes out), agent_take.c (what comes
+ * in), agent_attach.c (from one coordinator's life to the next). */
+#ifndef MR_AGENT_PRIVATE_H
+#define MR_AGENT_PRIVATE_H
+
+#include "agent.h"
+#include "book.h"
+#include "options.h"
+#include "pool.h"
+#include "shelf.h"
+
+typedef struct mr_agent {
+    const mr_agent_config_t *config;
+    mr_link_t link;
+    mr_shelf_t shelf;
+    mr_outbox_t outbox;
+    mr_book_t book;
+    mr_message_t welcome; /* the latest; type 0: none yet */
+    mr_message_t job;     /* type 0: no job yet; the workshop borrows from it */
+    uint64_t job_id;      /* of `job` */
+    mr_options_t *options;
+    void *state; /* the job's */
+    mr_workshop_t shop;
+    mr_pool_t *pool; /* NULL before the job */
+    int signals;     /* signalfd */
+    int64_t beat_at; /* when the next HELLO or HEARTBEAT goes out */
+    int64_t heard_at;
+    int64_t alone_since; /* without a coordinator; while attached, no matter */
+    int64_t turned_at;   /* the last turn of the loop */
+    unsigned hellos;     /* sent, and not answered */
+    uint32_t generation; /* HELDs sent in this epoch under this number */
+    unsigned broken;     /* sockets whose connection broke since the last HELD */
+    bool attached;       /* a coordinator has welcomed this worker, and was heard lately */
+    bool owes_held;      /* messages may have been lost: nothing of a task or a partial is sent before HELD */
+    bool draining;
+    bool over;
+    bool again; /* a new process shall take this one's place */
+} mr_agent_t;
+
+static inline uint64_t mr_agent_epoch(const mr_agent_t *agent) {
+    return agent->welcome.welcome.epoch;
+}
+
+static inline uint32_t mr_agent_worker(const mr_agent_t *agent) {
+    return agent->welcome.welcome.worker;
+}
+
+/* ---- agent_send.c ---- */
+
+/* HELLO or HEARTBEAT, when one is due. */
+void mr_agent_beat(mr_agent_t *agent, int64_t now);
+
+/* Passes on what the pool has put into the outbox, and what the shelf may send. */
+int mr_agent_post(mr_agent_t *agent, mr_error_t *error);
+
+void mr_agent_returned(mr_agent_t *agent, const mr_attempts_t *returned);
+void mr_agent_bye(mr_agent_t *agent, const char *reason);
+
+/* Sends HELD, if it is owed and all sockets are connected, and what it allows to be sent. */
+int mr_agent_held(mr_agent_t *agent, mr_error_t *error);
+
+/* ---- agent_take.c ---- */
+
+/* Read all that has arrived. */
+int mr_agent_read_control(mr_agent_t *agent, mr_error_t *error);
+int mr_agent_read_lane(mr_agent_t *agent, mr_error_t *error);
+
+/* Gives back what is not begun; also what arrives when the drain has begun already. */
+int mr_agent_give_back(mr_agent_t *agent, mr_error_t *error);
+
+/* ---- agent_attach.c ---- */
+
+/* Takes the message over if it is the beginning of something new. */
+int mr_agent_welcome(mr_agent_t *agent, mr_message_t *message, mr_error_t *error);
+int mr_agent_take_job(mr_agent_t *agent, mr_message_t *message, mr_error_t *error);
+
+/* The coordinator is gone, or does not know this worker: HELLO is due. */
+void mr_agent_detach(mr_agent_t *agent, int64_t now);
+
+/* The coordinator's silence, and how long there has been none. */
+int mr_agent_check_silence(mr_agent_t *agent, int64_t now, mr_error_t *error);
+
+#endif
