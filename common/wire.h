@@ -67,7 +67,8 @@ typedef struct mr_result {
 #define MR_FIELDS_OFFER(F) F(U64, epoch) F(U32, worker) F(U64, size)
 #define MR_FIELDS_RETURNED(F) F(U64, epoch) F(U32, worker) F(U32, draining) F(ATTEMPTS, attempts)
 #define MR_FIELDS_BYE(F) F(U64, epoch) F(U32, worker) F(TEXT, reason)
-#define MR_FIELDS_HELD(F) F(U64, epoch) F(U32, worker) F(U32, generation) F(U32, resend) F(ATTEMPTS, undone) F(ATTEMPTS, done)
+#define MR_FIELDS_HELD(F)                                                                                              \
+    F(U64, epoch) F(U32, worker) F(U32, generation) F(U32, resend) F(ATTEMPTS, undone) F(ATTEMPTS, done)
 #define MR_FIELDS_WELCOME(F)                                                                                           \
     F(U32, protocol)                                                                                                   \
     F(TEXT, version)                                                                                                   \
@@ -88,7 +89,8 @@ typedef struct mr_result {
 #define MR_FIELDS_DRAIN(F) F(U64, epoch)
 #define MR_FIELDS_SHUTDOWN(F) F(U32, again) F(TEXT, reason)
 #define MR_FIELDS_ALIVE(F) F(U64, epoch)
-#define MR_FIELDS_UNKNOWN(F) F(U64, epoch)
+#define MR_FIELDS_UNKNOWN(F) F(U64, epoch) F(U32, worker)
+#define MR_FIELDS_ACCOUNT(F) F(U64, epoch) F(U32, resend)
 #define MR_FIELDS_TASKS(F) F(U64, epoch) F(U32, generation) F(SPECS, specs)
 #define MR_FIELDS_RUN(F) F(U64, epoch) F(U32, worker) F(U64, partial) F(U32, index)
 #define MR_FIELDS_PARTIAL(F) F(U64, epoch) F(U32, worker) F(U64, partial) F(U32, runs) F(RESULTS, results)
@@ -114,6 +116,7 @@ typedef struct mr_result {
     X(SHUTDOWN, shutdown, 24)                                                                                          \
     X(ALIVE, alive, 25)                                                                                                \
     X(UNKNOWN, unknown, 26)                                                                                            \
+    X(ACCOUNT, account, 27)                                                                                            \
     X(TASKS, tasks, 32)                                                                                                \
     X(RUN, run, 48)                                                                                                    \
     X(PARTIAL, partial, 49)

@@ -14,6 +14,7 @@
 #define MAX_CREDIT 4096
 #define MAX_BATCH 1024
 #define CREDIT_MS 50
+#define SILENT_BEATS 4                 /* a worker not heard for so many heartbeats may be stopped */
 #define TASKS_BYTES ((size_t) 4 << 20) /* a TASKS message is sent when its paths and payloads pass this */
 
 int mr_cluster_fail(mr_cluster_t *cluster) {
@@ -32,14 +33,16 @@ static size_t spec_bytes(const mr_cluster_t *cluster, const mr_spec_t *spec, siz
 }
 
 /* Puts as many of the attempts as fit into one message into specs and segments. Returns how many, 0 when memory is out. */
-static size_t build_tasks(mr_cluster_t *cluster, const mr_attempt_t *attempts, size_t count) {
+static size_t build_tasks(mr_cluster_t *cluster, const mr_attempt_t *attempts, size_t count, uint32_t flags) {
     size_t bytes = 0, built = 0, first = 0;
     cluster->segments.size = cluster->specs.size = 0;
     for (; built < count && bytes < TASKS_BYTES; built++) {
         mr_spec_t spec;
         if (mr_work_spec(cluster->config.work, attempts[built].task, attempts[built].attempt, &spec,
-                         &cluster->segments) ||
-            mr_buffer_append(&cluster->specs, &spec, sizeof spec))
+                         &cluster->segments))
+            return 0;
+        spec.flags = flags;
+        if (mr_buffer_append(&cluster->specs, &spec, sizeof spec))
             return 0;
         bytes += spec_bytes(cluster, &spec, first);
         first += spec.segment_count;
@@ -53,32 +56,50 @@ static size_t build_tasks(mr_cluster_t *cluster, const mr_attempt_t *attempts, s
     return built;
 }
 
-/* Returns 0; 1: the lane has lost its worker; -1: the job ends. */
-static int send_tasks(mr_cluster_t *cluster, mr_member_t *member, const mr_attempt_t *attempts, size_t count) {
+static uint32_t flags_of(const mr_cluster_t *cluster, const mr_action_t *action) {
+    return (action->alone ? MR_SPEC_ALONE : 0) | (action->suspect && cluster->config.skip_bad ? MR_SPEC_CAREFUL : 0);
+}
+
+static int act_send(mr_cluster_t *cluster, mr_member_t *member, const mr_action_t *action) {
+    const mr_attempt_t *attempts = action->attempts;
+    size_t count = action->count;
     for (size_t built; count; attempts += built, count -= built) {
-        built = build_tasks(cluster, attempts, count);
-        mr_message_t message = {.type = MR_TASKS,
-                                .tasks = {cluster->epoch, 0, (mr_spec_t *) (void *) cluster->specs.data, built}};
+        built = build_tasks(cluster, attempts, count, flags_of(cluster, action));
+        mr_message_t message = {
+            .type = MR_TASKS,
+            .tasks = {cluster->epoch, member->generation, (mr_spec_t *) (void *) cluster->specs.data, built}};
         cluster->out.size = 0;
         if (!built || mr_message_encode(&message, &cluster->out)) {
             mr_error_memory(cluster->error, "sending tasks");
             return mr_cluster_fail(cluster);
         }
+        /* Without a connection they are lost, as in one that breaks: HELD, or the end of the worker, brings them back. */
         if (zmq_send(zsock_resolve(member->lane), cluster->out.data, cluster->out.size, ZMQ_DONTWAIT) < 0)
-            return 1;
+            mr_log(MR_LOG_DEBUG, "worker %s:%u: tasks not sent: %s", member->host, member->pid,
+                   zmq_strerror(zmq_errno()));
         member->sent += built;
     }
     return 0;
 }
 
-static int act_send(mr_cluster_t *cluster, mr_member_t *member, const mr_action_t *action) {
-    int sent = send_tasks(cluster, member, action->attempts, action->count);
-    if (sent > 0) {
-        mr_log(MR_LOG_WARNING, "worker %s:%u: its connection closed; its tasks are queued again", member->host,
-               member->pid);
-        mr_cluster_lose(cluster, member, true);
+/* A host on which task after task fails: its workers are told to leave, as they would fail all others too. */
+static void act_aside(mr_cluster_t *cluster, mr_member_t *member) {
+    mr_progress_clear(cluster->config.progress);
+    mr_log(MR_LOG_WARNING, "host %s: task after task failed there, and not elsewhere; it gets no more (the last: %s)",
+           member->host, cluster->last_failure);
+}
+
+/* Asked again after a lease without a partial, the worker shall say what it holds: a message may have been lost. */
+static void act_flush(mr_cluster_t *cluster, mr_member_t *member) {
+    int64_t now = mr_clock_ms();
+    if (member->flushed_at && now - member->flushed_at >= cluster->config.lease_ms) {
+        mr_cluster_send(cluster, member, &(mr_message_t){.type = MR_ACCOUNT, .account = {cluster->epoch, 0}});
+        member->flushed_at = now;
+        return;
     }
-    return sent < 0 ? -1 : 0;
+    member->flushed_at = member->flushed_at ? member->flushed_at : now;
+    mr_cluster_send(cluster, member,
+                    &(mr_message_t){.type = MR_FLUSH, .flush = {cluster->epoch, member->generation, member->sent}});
 }
 
 static int act_fail(mr_cluster_t *cluster, uint32_t task) {
@@ -100,10 +121,9 @@ static int act(mr_cluster_t *cluster, const mr_action_t *action) {
     if (action->kind == MR_ACTION_DEAD)
         mr_cluster_bury(cluster, member);
     else if (action->kind == MR_ACTION_ASIDE)
-        mr_log(MR_LOG_WARNING, "worker %s:%u: tasks fail on its host and not elsewhere; it gets no more", member->host,
-               member->pid);
+        act_aside(cluster, member);
     else
-        mr_cluster_send(cluster, member, &(mr_message_t){.type = MR_FLUSH, .flush = {cluster->epoch, 0, member->sent}});
+        act_flush(cluster, member);
     return 0;
 }
 
@@ -124,7 +144,7 @@ static uint64_t bytes_done(const mr_cluster_t *cluster) {
     for (uint32_t i = 0; i < cluster->members.count; i++) {
         const mr_member_t *member = cluster->members.items[i];
         if (member)
-            bytes += member->done_bytes + (int64_t) member->inflight;
+            bytes += member->done_bytes + (int64_t) mr_watch_bytes(&member->watch);
     }
     return bytes > 0 ? (uint64_t) bytes : 0;
 }
@@ -142,12 +162,13 @@ static int check_lonely(mr_cluster_t *cluster, int64_t now, uint32_t workers) {
     if (now - cluster->lonely_told >= LONELY_TOLD_MS) {
         cluster->lonely_told = now;
         mr_progress_clear(cluster->config.progress);
-        mr_log(MR_LOG_WARNING, "no worker since %lld s; waiting", (long long) (now - cluster->lonely_since) / 1000);
+        mr_log(MR_LOG_WARNING, "no worker since %lld s; waiting%s%s", (long long) (now - cluster->lonely_since) / 1000,
+               *cluster->listen.control ? " at " : "", cluster->listen.control);
     }
     return 0;
 }
 
-static int on_tick(zloop_t *loop, int timer, void *argument) {
+int mr_cluster_on_tick(zloop_t *loop, int timer, void *argument) {
     mr_cluster_t *cluster = argument;
     int64_t now = mr_clock_ms();
     (void) loop;
@@ -163,7 +184,7 @@ static int on_tick(zloop_t *loop, int timer, void *argument) {
 /* ---- signals and local workers ---- */
 
 static int take_death(mr_cluster_t *cluster, const mr_local_death_t *death) {
-    mr_member_t *member = mr_members_by_pid(&cluster->members, (uint32_t) death->pid);
+    mr_member_t *member = mr_members_local(&cluster->members, (uint32_t) death->pid);
     mr_progress_clear(cluster->config.progress);
     if (!death->clean && !death->wanted) {
         mr_log(MR_LOG_WARNING, "worker process %ld: %s; its tasks are queued again", (long) death->pid, death->cause);
@@ -178,7 +199,7 @@ static int take_death(mr_cluster_t *cluster, const mr_local_death_t *death) {
     return mr_local_restart(cluster->local, cluster->error);
 }
 
-static int on_signal(zloop_t *loop, zmq_pollitem_t *item, void *argument) {
+int mr_cluster_on_signal(zloop_t *loop, zmq_pollitem_t *item, void *argument) {
     mr_cluster_t *cluster = argument;
     struct signalfd_siginfo info;
     mr_local_death_t death;
@@ -195,7 +216,7 @@ static int on_signal(zloop_t *loop, zmq_pollitem_t *item, void *argument) {
     return mr_cluster_pump(cluster);
 }
 
-static int on_sink_event(zloop_t *loop, zmq_pollitem_t *item, void *argument) {
+int mr_cluster_on_sink_event(zloop_t *loop, zmq_pollitem_t *item, void *argument) {
     mr_cluster_t *cluster = argument;
     (void) loop;
     (void) item;
@@ -207,40 +228,6 @@ static int on_sink_event(zloop_t *loop, zmq_pollitem_t *item, void *argument) {
 
 /* ---- life ---- */
 
-static zsock_t *bind_socket(int type, const char *dir, const char *name, char endpoint[256], mr_error_t *error) {
-    zsock_t *socket = zsock_new(type);
-    if (!socket) {
-        mr_error_set(error, MR_STATUS_JOB, "cannot make a socket: %s", zmq_strerror(zmq_errno()));
-        return NULL;
-    }
-    zsock_set_sndhwm(socket, 0);
-    zsock_set_linger(socket, 200); /* so that SHUTDOWN is heard */
-    snprintf(endpoint, 256, "ipc://%s/%s", dir, name);
-    if (zsock_bind(socket, "%s", endpoint) < 0) {
-        mr_error_set(error, MR_STATUS_JOB, "%s: cannot bind: %s", endpoint, zmq_strerror(zmq_errno()));
-        zsock_destroy(&socket);
-    }
-    return socket;
-}
-
-static int open_sockets(mr_cluster_t *cluster, mr_error_t *error) {
-    const mr_cluster_config_t *config = &cluster->config;
-    cluster->loop = zloop_new();
-    cluster->control = bind_socket(ZMQ_ROUTER, config->dir, "control", cluster->control_endpoint, error);
-    cluster->sink = cluster->control ? bind_socket(ZMQ_PULL, config->dir, "sink", cluster->sink_endpoint, error) : NULL;
-    if (!cluster->loop || !cluster->sink)
-        return mr_error_memory(error, "opening sockets");
-    zmq_pollitem_t signals = {NULL, config->signals, ZMQ_POLLIN, 0};
-    zmq_pollitem_t sink = {NULL, config->sink ? mr_sink_fd(config->sink) : -1, ZMQ_POLLIN, 0};
-    if (zloop_reader(cluster->loop, cluster->control, mr_cluster_on_control, cluster) ||
-        zloop_reader(cluster->loop, cluster->sink, mr_cluster_on_sink, cluster) ||
-        zloop_poller(cluster->loop, &signals, on_signal, cluster) ||
-        (config->sink && zloop_poller(cluster->loop, &sink, on_sink_event, cluster)) ||
-        zloop_timer(cluster->loop, MR_CLUSTER_TICK_MS, 0, on_tick, cluster) < 0)
-        return mr_error_memory(error, "starting the loop");
-    return 0;
-}
-
 static int start_local(mr_cluster_t *cluster, mr_error_t *error) {
     const mr_cluster_config_t *config = &cluster->config;
     mr_local_config_t local = {cluster->control_endpoint, config->tmp_dir, config->processes, config->threads,
@@ -250,27 +237,40 @@ static int start_local(mr_cluster_t *cluster, mr_error_t *error) {
     return cluster->local ? 0 : -1;
 }
 
+static int draw_numbers(mr_cluster_t *cluster) {
+    if (getrandom(&cluster->epoch, sizeof cluster->epoch, 0) < 0)
+        return -1;
+    cluster->job_id = cluster->config.job_id ? cluster->config.job_id : cluster->epoch;
+    return 0;
+}
+
 mr_cluster_t *mr_cluster_new(const mr_cluster_config_t *config, mr_error_t *error) {
     mr_cluster_t *cluster = calloc(1, sizeof *cluster);
-    mr_scheduler_config_t scheduler = {
-        .tasks = mr_work_tasks(config->work),
-        .lease_ms = config->lease_ms,
-        .max_attempts = MAX_ATTEMPTS,
-        .max_credit = MAX_CREDIT,
-        .credit_ms = CREDIT_MS,
-        .max_batch = MAX_BATCH,
-    };
+    mr_scheduler_config_t scheduler = {.tasks = mr_work_tasks(config->work),
+                                       .lease_ms = config->lease_ms,
+                                       .max_attempts = MAX_ATTEMPTS,
+                                       .max_credit = MAX_CREDIT,
+                                       .credit_ms = CREDIT_MS,
+                                       .max_batch = MAX_BATCH,
+                                       .backup_floor_ms = config->backup_ms,
+                                       .silent_ms = SILENT_BEATS * (int64_t) config->lease_ms / MR_CLUSTER_BEATS,
+                                       .first_attempt = config->first_attempt};
     if (cluster) {
         cluster->config = *config;
+        cluster->listen.lock = -1;
         cluster->scheduler = mr_scheduler_new(&scheduler);
     }
-    if (!cluster || !cluster->scheduler || getrandom(&cluster->epoch, sizeof cluster->epoch, 0) < 0)
+    if (!cluster || !cluster->scheduler || draw_numbers(cluster))
         mr_error_memory(error, "starting the job");
-    else if (!open_sockets(cluster, error) && !start_local(cluster, error))
+    else if (!mr_cluster_open_sockets(cluster, error) && !start_local(cluster, error))
         return cluster;
     if (cluster)
         mr_cluster_destroy(&cluster, 0);
     return NULL;
+}
+
+const char *mr_cluster_endpoint(const mr_cluster_t *cluster) {
+    return cluster->listen.control;
 }
 
 int mr_cluster_run(mr_cluster_t *cluster, mr_error_t *error) {
@@ -296,6 +296,7 @@ void mr_cluster_destroy(mr_cluster_t **cluster, int64_t grace_ms) {
     zsock_destroy(&self->control);
     zsock_destroy(&self->sink);
     zloop_destroy(&self->loop);
+    mr_endpoint_close(&self->listen);
     mr_scheduler_destroy(&self->scheduler);
     mr_buffer_free(&self->out);
     mr_buffer_free(&self->segments);

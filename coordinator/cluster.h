@@ -20,6 +20,12 @@ typedef struct mr_cluster_config {
     mr_ledger_t *ledger;
     mr_progress_t *progress;
     const char *dir;        /* private directory for ipc endpoints */
+    const char *listen;     /* endpoint for workers that others start; NULL: none */
+    const char *lane_ports; /* "LOW-HIGH" for their lanes; NULL: any that are free */
+    uint32_t most_workers;  /* so many may join; those beyond are refused */
+    uint64_t job_id;        /* the same in all lives of this job's coordinator; 0: one is drawn */
+    uint32_t first_attempt; /* attempts of this life are numbered from here; 0: 1 */
+    uint32_t backup_ms;     /* no backup attempt of a task before it has run for so long; 0: none at all */
     const char *tmp_dir;    /* for the workers' spills */
     const char *only;       /* keep only rows of this key; NULL: all */
     const char *log_level;  /* for local workers */
@@ -39,6 +45,9 @@ typedef struct mr_cluster mr_cluster_t;
 
 /* Binds the sockets and starts the local workers. */
 mr_cluster_t *mr_cluster_new(const mr_cluster_config_t *config, mr_error_t *error);
+
+/* Where workers that others start may join, "" if nowhere. Valid as long as the cluster. */
+const char *mr_cluster_endpoint(const mr_cluster_t *cluster);
 
 /* Runs the job until every task is committed. -1 and `error`: it failed (status as in the table), or INTERRUPTED. In both cases the
  * workers have been told that the work is over. */

@@ -5,11 +5,7 @@
 #include "cluster_private.h"
 #include "log.h"
 
-static void give_reservation_back(mr_cluster_t *cluster, mr_member_t *member) {
-    if (cluster->config.sink && member->reserved)
-        mr_sink_unreserve(cluster->config.sink, member->reserved);
-    member->reserved = 0;
-}
+#define LANE_PATIENCE_MS 700 /* for a worker to connect its lane again */
 
 void mr_cluster_lose(mr_cluster_t *cluster, mr_member_t *member, bool counted) {
     if (member->joined) {
@@ -22,16 +18,16 @@ void mr_cluster_lose(mr_cluster_t *cluster, mr_member_t *member, bool counted) {
         mr_sink_drop_worker(cluster->config.sink, member->number);
     else
         mr_groups_drop_worker(cluster->config.groups, member->number);
-    give_reservation_back(cluster, member);
+    mr_cluster_void_grants(cluster, member);
     mr_members_remove(&cluster->members, member);
     mr_cluster_grant(cluster);
 }
 
-/* It is told to end; if it is ours, it is made to, and another is started in its place when it has. */
-static void send_away(mr_cluster_t *cluster, mr_member_t *member, const char *reason) {
-    mr_cluster_send(cluster, member, &(mr_message_t){.type = MR_SHUTDOWN, .shutdown = {0, reason}});
-    mr_local_kill(cluster->local, (pid_t) member->pid, SIGKILL);
-    mr_cluster_lose(cluster, member, true);
+/* If it is ours, another is started in its place when it has ended. One that others started may come back by itself. */
+static void let_go(mr_cluster_t *cluster, mr_member_t *member, bool counted) {
+    if (member->local)
+        mr_local_kill(cluster->local, (pid_t) member->pid, SIGKILL);
+    mr_cluster_lose(cluster, member, counted);
 }
 
 void mr_cluster_bury(mr_cluster_t *cluster, mr_member_t *member) {
@@ -39,7 +35,7 @@ void mr_cluster_bury(mr_cluster_t *cluster, mr_member_t *member) {
     mr_log(MR_LOG_WARNING, "worker %s:%u has been silent for %.1f s; its tasks are queued again", member->host,
            member->pid, cluster->config.lease_ms / 1000.0);
     member->joined = false; /* the scheduler has let it go itself */
-    send_away(cluster, member, "the lease ran out; its tasks went to others");
+    let_go(cluster, member, true);
 }
 
 void mr_cluster_distrust(mr_cluster_t *cluster, mr_member_t *member, const char *reason) {
@@ -48,7 +44,8 @@ void mr_cluster_distrust(mr_cluster_t *cluster, mr_member_t *member, const char 
            member->pid, reason);
     snprintf(cluster->last_failure, sizeof cluster->last_failure, "%s (from %s)", reason, member->host);
     cluster->last_status = MR_STATUS_JOB;
-    send_away(cluster, member, reason);
+    mr_cluster_send(cluster, member, &(mr_message_t){.type = MR_SHUTDOWN, .shutdown = {0, reason}});
+    let_go(cluster, member, true);
 }
 
 /* One that said HELLO and whose lane never came is not in the scheduler, so no lease of it runs out. */
@@ -57,9 +54,38 @@ static void drop_silent_guests(mr_cluster_t *cluster, int64_t now) {
         mr_member_t *member = cluster->members.items[i];
         if (!member || member->joined || now - member->heard_at < cluster->config.lease_ms)
             continue;
-        mr_local_kill(cluster->local, (pid_t) member->pid, SIGKILL);
-        mr_cluster_lose(cluster, member, false);
+        let_go(cluster, member, false);
     }
+}
+
+/* A PUSH socket may be written to while it has a connection, as no high-water mark holds it back. */
+static bool lane_is_up(const mr_member_t *member) {
+    int events = 0;
+    size_t size = sizeof events;
+    return zmq_getsockopt(zsock_resolve(member->lane), ZMQ_EVENTS, &events, &size) || (events & ZMQ_POLLOUT);
+}
+
+/* A worker whose lane is closed and not opened again at once is dead, or its host is: no need to wait for the lease. */
+static void check_lane(mr_cluster_t *cluster, mr_member_t *member, int64_t now) {
+    if (lane_is_up(member)) {
+        member->lane_down_at = 0;
+    } else if (!member->lane_down_at) {
+        member->lane_down_at = now;
+    } else if (now - member->lane_down_at >= LANE_PATIENCE_MS) {
+        mr_progress_clear(cluster->config.progress);
+        mr_log(MR_LOG_WARNING, "worker %s:%u: its connection closed; its tasks are queued again", member->host,
+               member->pid);
+        snprintf(cluster->last_failure, sizeof cluster->last_failure, "the connection of its worker %s:%u closed",
+                 member->host, member->pid);
+        cluster->last_status = MR_STATUS_OK;
+        let_go(cluster, member, true);
+    }
+}
+
+static void check_lanes(mr_cluster_t *cluster, int64_t now) {
+    for (uint32_t i = 0; i < cluster->members.count; i++)
+        if (cluster->members.items[i] && cluster->members.items[i]->joined)
+            check_lane(cluster, cluster->members.items[i], now);
 }
 
 /* A coordinator that was itself stopped has heard nobody: that silence says nothing about its workers. Timers go before sockets in a
@@ -79,6 +105,7 @@ void mr_cluster_check_leases(mr_cluster_t *cluster, int64_t now) {
         forgive_own_absence(cluster, now);
     cluster->ticked_at = now;
     drop_silent_guests(cluster, now);
+    check_lanes(cluster, now);
     mr_scheduler_tick(cluster->scheduler, now);
 }
 
@@ -86,14 +113,15 @@ void mr_cluster_check_leases(mr_cluster_t *cluster, int64_t now) {
 static void end_guests(mr_cluster_t *cluster) {
     pid_t child;
     for (uint32_t i = 0; i < cluster->config.processes; i++)
-        if ((child = mr_local_child(cluster->local, i)) && !mr_members_by_pid(&cluster->members, (uint32_t) child))
+        if ((child = mr_local_child(cluster->local, i)) && !mr_members_local(&cluster->members, (uint32_t) child))
             mr_local_kill(cluster->local, child, SIGKILL);
 }
 
 void mr_cluster_dismiss(mr_cluster_t *cluster, const char *reason) {
     for (uint32_t i = 0; i < cluster->members.count; i++)
         if (cluster->members.items[i])
-            mr_cluster_send(cluster, cluster->members.items[i],
-                            &(mr_message_t){.type = MR_SHUTDOWN, .shutdown = {0, reason}});
+            mr_cluster_send(
+                cluster, cluster->members.items[i],
+                &(mr_message_t){.type = MR_SHUTDOWN, .shutdown = {!cluster->members.items[i]->local, reason}});
     end_guests(cluster);
 }

@@ -1,23 +1,27 @@
-/* cluster_private.h - what the files of the cluster share: cluster.c (life, loop, actions), cluster_leave.c
- * (how a worker leaves), cluster_control.c (messages on
- * control), cluster_sink.c (messages on the sink). */
+/* cluster_private.h - what the files of the cluster share: cluster.c (life, loop, actions), cluster_sockets.c (what it listens on),
+ * cluster_join.c and cluster_leave.c (how a worker comes and goes), cluster_control.c (messages on control), cluster_sink.c (messages on
+ * the sink). */
 #ifndef MR_CLUSTER_PRIVATE_H
 #define MR_CLUSTER_PRIVATE_H
 
 #include "cluster.h"
+#include "endpoint.h"
 #include "members.h"
 #include "scheduler.h"
 
 #define MR_CLUSTER_TICK_MS 100
+#define MR_CLUSTER_BEATS 50 /* heartbeats in a lease */
 
 struct mr_cluster {
     mr_cluster_config_t config;
     uint64_t epoch;
+    uint64_t job_id;
     zloop_t *loop;
-    zsock_t *control; /* ROUTER */
-    zsock_t *sink;    /* PULL */
-    char control_endpoint[256];
-    char sink_endpoint[256];
+    zsock_t *control;           /* ROUTER */
+    zsock_t *sink;              /* PULL */
+    char control_endpoint[256]; /* private, for the workers this process starts */
+    char sink_endpoint[256];    /* the same */
+    mr_endpoint_t listen;       /* for all others; its control is empty when there are none */
     mr_members_t members;
     mr_local_t *local;
     mr_scheduler_t *scheduler;
@@ -41,8 +45,28 @@ int mr_cluster_fail(mr_cluster_t *cluster);
 /* Carries out all the scheduler wants done. Returns what a loop handler returns: 0, or -1: the loop ends. */
 int mr_cluster_pump(mr_cluster_t *cluster);
 
-/* Sends a message to a worker on control. */
+/* Sends a message to whoever has that identity, or to a worker, on control. */
+void mr_cluster_send_to(mr_cluster_t *cluster, const void *identity, size_t size, const mr_message_t *message);
 void mr_cluster_send(mr_cluster_t *cluster, const mr_member_t *member, const mr_message_t *message);
+
+/* ---- cluster_sockets.c ---- */
+
+int mr_cluster_open_sockets(mr_cluster_t *cluster, mr_error_t *error);
+
+/* What all sockets have in common; `linger_ms`: how long what was sent may take to get out when it is closed. */
+void mr_cluster_set_socket(zsock_t *socket, int linger_ms);
+
+/* ---- cluster_join.c ---- */
+
+int mr_cluster_take_hello(mr_cluster_t *cluster, const mr_sender_t *sender, const mr_hello_message_t *hello);
+
+/* Room that was granted to the worker, or that it asked for, is free again. */
+void mr_cluster_void_grants(mr_cluster_t *cluster, mr_member_t *member);
+
+/* May take the message over. */
+void mr_cluster_take_held(mr_cluster_t *cluster, mr_member_t *member, mr_message_t *message);
+
+/* ---- cluster_leave.c ---- */
 
 /* The worker is gone: requeues what it held, drops what it had staged, forgets it. `counted` as in the scheduler. */
 void mr_cluster_lose(mr_cluster_t *cluster, mr_member_t *member, bool counted);
@@ -53,7 +77,7 @@ void mr_cluster_bury(mr_cluster_t *cluster, mr_member_t *member);
 /* It sent what no sound worker sends: it is told to end, and what it held is counted as failed. */
 void mr_cluster_distrust(mr_cluster_t *cluster, mr_member_t *member, const char *reason);
 
-/* Ends the leases of workers that have been silent for too long. */
+/* Ends the leases of workers that have been silent for too long, or whose lane has no connection any more. */
 void mr_cluster_check_leases(mr_cluster_t *cluster, int64_t now);
 
 /* The work is over: all workers are told, and local ones that have not joined are killed. */
@@ -65,5 +89,8 @@ void mr_cluster_grant(mr_cluster_t *cluster);
 /* zloop handlers */
 int mr_cluster_on_control(zloop_t *loop, zsock_t *socket, void *cluster);
 int mr_cluster_on_sink(zloop_t *loop, zsock_t *socket, void *cluster);
+int mr_cluster_on_tick(zloop_t *loop, int timer, void *cluster);
+int mr_cluster_on_signal(zloop_t *loop, zmq_pollitem_t *item, void *cluster);
+int mr_cluster_on_sink_event(zloop_t *loop, zmq_pollitem_t *item, void *cluster);
 
 #endif

@@ -32,13 +32,52 @@ static int stage_frame(mr_cluster_t *cluster, const mr_run_message_t *run, zmq_m
                          release_frame, kept, error);
 }
 
+static size_t staged_runs(const mr_cluster_t *cluster, uint32_t worker, uint64_t partial) {
+    return cluster->config.groups ? mr_groups_staged(cluster->config.groups, worker, partial)
+                                  : mr_sink_staged(cluster->config.sink, worker, partial);
+}
+
+static void drop_partial(mr_cluster_t *cluster, uint32_t worker, uint64_t partial) {
+    if (cluster->config.groups)
+        mr_groups_drop(cluster->config.groups, worker, partial);
+    else
+        mr_sink_drop(cluster->config.sink, worker, partial);
+}
+
+/* A run without a grant is an error, unless the grant was given back when its connection broke. Returns 1: take it; 0: drop it. */
+static int check_grant(mr_member_t *member, size_t size, mr_error_t *error) {
+    if (size <= MR_WIRE_INLINE_RUN)
+        return 1;
+    if (size == member->reserved) {
+        member->reserved = 0; /* used up by this */
+        return 1;
+    }
+    if (size > member->forgiven)
+        return mr_error_set(error, MR_STATUS_JOB, "it sent a run of %zu bytes that it was not granted", size);
+    member->forgiven = 0;
+    return 0;
+}
+
+/* Run 0 begins a partial anew; another is of use only behind those before it. Where a connection broke, neither goes without saying. */
+static bool is_next(mr_cluster_t *cluster, const mr_member_t *member, const mr_run_message_t *run) {
+    if (!member->generation)
+        return true;
+    if (run->index == 0)
+        drop_partial(cluster, run->worker, run->partial);
+    return run->index == staged_runs(cluster, run->worker, run->partial);
+}
+
 static int stage(mr_cluster_t *cluster, mr_member_t *member, const mr_run_message_t *run, zmq_msg_t *frame,
                  mr_error_t *error) {
     size_t size = zmq_msg_size(frame);
-    if (size > MR_WIRE_INLINE_RUN && size > member->reserved)
-        return mr_error_set(error, MR_STATUS_JOB, "it sent a run of %zu bytes that it was not granted", size);
-    if (size > MR_WIRE_INLINE_RUN)
-        member->reserved = 0; /* used up by this */
+    int granted = check_grant(member, size, error);
+    if (granted <= 0)
+        return granted;
+    if (!is_next(cluster, member, run)) {
+        if (cluster->config.sink && size > MR_WIRE_INLINE_RUN)
+            mr_sink_unreserve(cluster->config.sink, size);
+        return 0;
+    }
     if (cluster->config.groups)
         return mr_groups_stage(cluster->config.groups, run->worker, run->partial, zmq_msg_data(frame), size, error);
     return size > MR_WIRE_INLINE_RUN ? stage_frame(cluster, run, frame, error) : stage_copy(cluster, run, frame, error);
@@ -58,32 +97,29 @@ static int take_run(mr_cluster_t *cluster, mr_member_t *member, const mr_run_mes
     return 0;
 }
 
-static size_t staged_runs(const mr_cluster_t *cluster, const mr_partial_message_t *partial) {
-    return cluster->config.groups ? mr_groups_staged(cluster->config.groups, partial->worker, partial->partial)
-                                  : mr_sink_staged(cluster->config.sink, partial->worker, partial->partial);
-}
-
-static void drop_partial(mr_cluster_t *cluster, const mr_partial_message_t *partial) {
-    if (cluster->config.groups)
-        mr_groups_drop(cluster->config.groups, partial->worker, partial->partial);
-    else
-        mr_sink_drop(cluster->config.sink, partial->worker, partial->partial);
-}
-
 /* What was done is to be done again. */
-static void uncount(mr_cluster_t *cluster, mr_member_t *member, const mr_partial_message_t *partial) {
+static void tell_discard(mr_cluster_t *cluster, mr_member_t *member, const mr_partial_message_t *partial) {
     for (size_t i = 0; i < partial->results_count; i++)
         if (partial->results[i].task < mr_work_tasks(cluster->config.work))
             member->done_bytes -= (int64_t) mr_work_task_bytes(cluster->config.work, partial->results[i].task);
+    mr_log(MR_LOG_INFO, "a partial of %zu tasks from worker %s:%u was discarded", partial->results_count, member->host,
+           member->pid);
 }
 
-/* The scheduler's verdict. */
-static bool may_commit(mr_cluster_t *cluster, const mr_partial_message_t *partial, const mr_attempt_t *attempts) {
+typedef enum verdict { VERDICT_DISCARD, VERDICT_COMMIT, VERDICT_COMMITTED_BEFORE } verdict_t;
+
+/* The scheduler's. A partial that was committed may come again, when its worker did not hear so. */
+static verdict_t judge(mr_cluster_t *cluster, const mr_partial_message_t *partial, const mr_attempt_t *attempts) {
     int64_t now = mr_clock_ms();
-    if (staged_runs(cluster, partial) == partial->runs)
-        return mr_scheduler_partial(cluster->scheduler, now, partial->worker, attempts, partial->results_count);
-    mr_scheduler_discard(cluster->scheduler, now, partial->worker, attempts, partial->results_count);
-    return false;
+    size_t count = partial->results_count;
+    if (count && mr_scheduler_committed(cluster->scheduler, attempts, count))
+        return VERDICT_COMMITTED_BEFORE;
+    if (staged_runs(cluster, partial->worker, partial->partial) != partial->runs) {
+        mr_scheduler_discard(cluster->scheduler, now, partial->worker, attempts, count);
+        return VERDICT_DISCARD;
+    }
+    return mr_scheduler_partial(cluster->scheduler, now, partial->worker, attempts, count) ? VERDICT_COMMIT
+                                                                                           : VERDICT_DISCARD;
 }
 
 static int commit(mr_cluster_t *cluster, mr_member_t *member, const mr_partial_message_t *partial) {
@@ -112,19 +148,18 @@ static int take_partial(mr_cluster_t *cluster, mr_member_t *member, const mr_par
         return mr_error_memory(cluster->error, "taking a partial");
     for (size_t i = 0; i < partial->results_count; i++)
         attempts[i] = (mr_attempt_t){partial->results[i].task, partial->results[i].attempt};
-    bool committed = may_commit(cluster, partial, attempts);
+    member->flushed_at = 0;
+    verdict_t verdict = judge(cluster, partial, attempts);
     free(attempts);
-    if (committed && commit(cluster, member, partial))
+    if (verdict == VERDICT_COMMIT && commit(cluster, member, partial))
         return -1;
-    if (!committed) {
-        drop_partial(cluster, partial);
-        uncount(cluster, member, partial);
-        mr_log(MR_LOG_INFO, "a partial of %zu tasks from worker %s:%u was discarded", partial->results_count,
-               member->host, member->pid);
-    }
-    mr_timeline(committed ? "a partial was committed" : "a partial was discarded");
+    if (verdict != VERDICT_COMMIT)
+        drop_partial(cluster, partial->worker, partial->partial);
+    if (verdict == VERDICT_DISCARD)
+        tell_discard(cluster, member, partial);
+    mr_timeline(verdict == VERDICT_COMMIT ? "a partial was committed" : "a partial was discarded");
     mr_cluster_send(cluster, member,
-                    &(mr_message_t){.type = committed ? MR_COMMITTED : MR_DISCARD,
+                    &(mr_message_t){.type = verdict == VERDICT_DISCARD ? MR_DISCARD : MR_COMMITTED,
                                     .committed = {cluster->epoch, partial->partial}});
     return 0;
 }
@@ -133,6 +168,10 @@ static int take_message(mr_cluster_t *cluster, const mr_message_t *message, zmq_
     mr_member_t *member = mr_members_get(&cluster->members, message->run.worker);
     if (!member || message->run.epoch != cluster->epoch) {
         cluster->config.ledger->stale++;
+        return 0;
+    }
+    if (!member->joined) {
+        member->missed = true; /* the sink was connected before the lane: it will be asked to send it again */
         return 0;
     }
     mr_scheduler_alive(cluster->scheduler, mr_clock_ms(), member->number);

@@ -8,4 +8,8 @@
  * descriptors run out, ZeroMQ ends the process. Fails with status USAGE when the hard limit is too low. */
 int mr_descriptors_reserve(uint32_t workers, uint32_t threads, mr_error_t *error);
 
+/* The same for workers from elsewhere, of which nobody knows how many will come: raises the limits as far as is allowed, and tells how
+ * many there is room for, 10,000 at most. After mr_descriptors_reserve, which has made sure of the local ones. */
+uint32_t mr_descriptors_most_workers(uint32_t threads);
+
 #endif

@@ -4,40 +4,63 @@
 
 #include <czmq.h>
 
+#include "watch.h"
+
 #define MR_IDENTITY_MAX 255
+
+/* What a message on control comes from. */
+typedef struct mr_sender {
+    uint8_t identity[MR_IDENTITY_MAX];
+    size_t size;
+} mr_sender_t;
 
 typedef struct mr_member {
     uint32_t number;
     uint8_t identity[MR_IDENTITY_MAX]; /* ROUTER address */
     size_t identity_size;
     zsock_t *lane; /* PUSH, owned */
-    char host[256];
+    char lane_endpoint[256];
+    const char *host;     /* its name; owned by the list of hosts */
+    uint32_t host_number; /* in that list */
     uint32_t pid;
     uint32_t threads;
-    bool joined;      /* the lane is connected; the scheduler knows it */
-    int64_t heard_at; /* its last sign of life before it joined */
-    uint64_t sent;    /* tasks sent down the lane */
+    bool local;           /* it came by the private endpoint: a process this one has started */
+    bool joined;          /* the lane was connected; the scheduler knows it */
+    int64_t heard_at;     /* its last sign of life before it joined */
+    int64_t lane_down_at; /* since when the lane has no connection; 0: it has one */
+    uint32_t generation;  /* of its HELDs */
+    int64_t flushed_at;   /* when it was last asked to flush, and no partial has come since; 0: it was not */
+    bool missed;          /* something came on the sink before it joined, and was dropped */
+    mr_message_t held;    /* a HELD that came before it joined; zone NULL: none */
+    uint64_t sent;        /* tasks sent down the lane in this generation */
     int64_t
-        done_bytes;    /* input of tasks it has done and that are not committed; below 0 when a partial overtook DONE */
-    uint64_t inflight; /* input read of the tasks it runs now, as its last heartbeat said */
-    uint64_t offered;  /* size of a run that waits for a grant; 0: none */
+        done_bytes;   /* input of tasks it has done and that are not committed; below 0 when a partial overtook DONE */
+    mr_watch_t watch; /* the tasks it runs now, as its last heartbeat said */
+    uint64_t rss;     /* its resident bytes, as the same said */
+    uint64_t offered; /* size of a run that waits for a grant; 0: none */
     uint64_t offer_order; /* offers are granted in the order in which they came */
     uint64_t reserved;    /* room granted and not used yet */
+    uint64_t forgiven;    /* a run up to this size may come without a grant: the grant was given back; it is dropped */
 } mr_member_t;
 
 typedef struct mr_members {
     mr_member_t **items; /* by number; NULL: has left. Owned */
     uint32_t count;      /* numbers given so far */
+    uint32_t present;    /* members that have not left */
+    char **hosts;        /* names by number; owned, each owned */
+    uint32_t host_count;
 } mr_members_t;
 
-/* A new member with the next number. NULL when memory is out. */
-mr_member_t *mr_members_add(mr_members_t *members, const void *identity, size_t identity_size);
+/* A new member with the next number, on the machine of that name. NULL when memory is out. */
+mr_member_t *mr_members_add(mr_members_t *members, const void *identity, size_t identity_size, const char *host);
 
 /* The member of that number, if it has not left. */
 mr_member_t *mr_members_get(const mr_members_t *members, uint32_t number);
 
 mr_member_t *mr_members_by_identity(const mr_members_t *members, const void *identity, size_t identity_size);
-mr_member_t *mr_members_by_pid(const mr_members_t *members, uint32_t pid);
+
+/* The member that this process has started, by its process id. */
+mr_member_t *mr_members_local(const mr_members_t *members, uint32_t pid);
 
 /* The member whose offer has waited longest, or NULL. One whose last granted run has not arrived is passed over. */
 mr_member_t *mr_members_next_offer(const mr_members_t *members);

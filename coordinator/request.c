@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cpu.h"
+#include "endpoint.h"
 #include "jobs/registry.h"
 #include "log.h"
 #include "units.h"
@@ -64,26 +65,55 @@ static int read_threads(mr_request_t *request, mr_error_t *error) {
     return 0;
 }
 
+/* "auto" or a number; none only where others start workers. */
+static int read_processes(mr_request_t *request, mr_error_t *error) {
+    const mr_settings_t *settings = &request->settings;
+    mr_cluster_config_t *cluster = &request->cluster;
+    uint64_t workers = (cluster->threads + 7) / 8;
+    if (strcmp(mr_settings_text(settings, MR_SETTING_WORKERS), "auto") &&
+        mr_settings_count(settings, MR_SETTING_WORKERS, cluster->listen ? 0 : 1, 1024, &workers, error))
+        return -1;
+    if (workers > cluster->threads)
+        cluster->threads = (uint32_t) workers; /* each process computes with one thread at least */
+    cluster->processes = (uint32_t) workers;
+    return 0;
+}
+
 static int read_workers(mr_request_t *request, mr_error_t *error) {
-    uint64_t workers;
-    if (read_threads(request, error) ||
-        mr_settings_count(&request->settings, MR_SETTING_WORKERS, 0, 1024, &workers, error) ||
+    if (read_threads(request, error) || read_processes(request, error) ||
         mr_settings_count(&request->settings, MR_SETTING_REDUCERS, 0, 256, &request->reducers, error))
         return -1;
-    if (!workers)
-        workers = (request->cluster.threads + 7) / 8;
-    if (workers > request->cluster.threads)
-        request->cluster.threads = (uint32_t) workers; /* each process computes with one thread at least */
-    request->cluster.processes = (uint32_t) workers;
     if (!request->reducers)
         request->reducers = mr_cpu_count() < 256 ? mr_cpu_count() : 256;
+    return 0;
+}
+
+/* Whoever reaches a coordinator without keys can make it believe any result. */
+static int read_listen(mr_request_t *request, mr_error_t *error) {
+    const mr_settings_t *settings = &request->settings;
+    mr_cluster_config_t *cluster = &request->cluster;
+    mr_endpoint_t endpoint;
+    cluster->listen = mr_settings_text(settings, MR_SETTING_LISTEN);
+    cluster->lane_ports = mr_settings_text(settings, MR_SETTING_LANE_PORTS);
+    if (!cluster->listen)
+        return 0;
+    if (mr_endpoint_parse(&endpoint, cluster->listen, cluster->lane_ports, error))
+        return -1;
+    if (mr_endpoint_is_local(&endpoint))
+        return 0;
+    if (!mr_settings_switch(settings, MR_SETTING_INSECURE))
+        return mr_error_set(error, MR_STATUS_USAGE,
+                            "--listen %s: anyone who reaches it could join; listen on tcp://127.0.0.1:PORT, or add "
+                            "--insecure on a network you trust",
+                            cluster->listen);
+    mr_log(MR_LOG_WARNING, "--listen %s --insecure: anyone who reaches it can join", cluster->listen);
     return 0;
 }
 
 static int read_limits(mr_request_t *request, mr_error_t *error) {
     const mr_settings_t *settings = &request->settings;
     mr_cluster_config_t *cluster = &request->cluster;
-    uint64_t flush, lease, timeout;
+    uint64_t flush, lease, timeout, backup;
     if (mr_settings_size(settings, MR_SETTING_CHUNK, 0, (uint64_t) 1 << 50, &request->chunk, error) ||
         mr_settings_size(settings, MR_SETTING_MEMORY, (uint64_t) 1 << 20, (uint64_t) 1 << 44, &request->memory,
                          error) ||
@@ -92,10 +122,12 @@ static int read_limits(mr_request_t *request, mr_error_t *error) {
         mr_settings_count(settings, MR_SETTING_SKIP_BAD, 0, UINT64_MAX, &cluster->skip_bad, error) ||
         mr_settings_time(settings, MR_SETTING_FLUSH, 1, 86400000, &flush, error) ||
         mr_settings_time(settings, MR_SETTING_LEASE, 200, 86400000, &lease, error) ||
+        mr_settings_time(settings, MR_SETTING_BACKUP, 0, 86400000, &backup, error) ||
         mr_settings_time(settings, MR_SETTING_WORKER_TIMEOUT, 0, 864000000, &timeout, error))
         return -1;
     cluster->flush_ms = (uint32_t) flush;
     cluster->lease_ms = (uint32_t) lease;
+    cluster->backup_ms = (uint32_t) backup;
     cluster->worker_timeout_ms = (uint32_t) timeout;
     cluster->worker_memory = request->memory;
     cluster->only = mr_settings_text(settings, MR_SETTING_ONLY);
@@ -186,7 +218,8 @@ int mr_request_read(mr_request_t *request, int argc, char **argv, mr_error_t *er
     request->operands = argv + first;
     read_inputs(request);
     return refuse_meaningless(request, error) || configure_job(request, error) || read_talk(request, error) ||
-                   read_workers(request, error) || read_limits(request, error) || read_output(request, error)
+                   read_listen(request, error) || read_workers(request, error) || read_limits(request, error) ||
+                   read_output(request, error)
                ? -1
                : 0;
 }

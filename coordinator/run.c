@@ -143,7 +143,10 @@ static int open_cluster(run_t *run, mr_error_t *error) {
     config.signals = run->signals;
     if (mr_descriptors_reserve(config.processes, config.threads, error))
         return -1;
+    config.most_workers = config.listen ? mr_descriptors_most_workers(config.threads) : UINT32_MAX;
     run->cluster = mr_cluster_new(&config, error);
+    if (run->cluster && config.listen && !run->request->quiet)
+        fprintf(stderr, "millrace: listening on %s\n", mr_cluster_endpoint(run->cluster));
     return run->cluster ? 0 : -1;
 }
 

@@ -23,7 +23,10 @@
     X(FILES_FROM, "files-from", 0, "FILE", NULL, "also read the files named in FILE, one a line")                      \
     X(FILES0_FROM, "files0-from", 0, "FILE", NULL, "the same, names ended by NUL")                                     \
     X(THREADS, "threads", 'j', "N|N%", "100%", "threads of all local workers; % of the processors")                    \
-    X(WORKERS, "workers", 0, "N", "0", "local worker processes (0: one for each 8 threads)")                           \
+    X(WORKERS, "workers", 0, "N", "auto", "local worker processes (auto: one for each 8 threads)")                     \
+    X(LISTEN, "listen", 0, "ENDPOINT", NULL, "take workers from elsewhere too: tcp://HOST:PORT")                       \
+    X(LANE_PORTS, "lane-ports", 0, "A-B", NULL, "ports for their lanes (default: any)")                                \
+    X(INSECURE, "insecure", 0, NULL, NULL, "listen beyond this machine without keys")                                  \
     X(CHUNK, "chunk", 0, "SIZE", "0", "bytes of input a task (0: by size of the input)")                               \
     X(MEMORY, "memory", 0, "SIZE", "1G", "for reducing; and as much again for the local workers")                      \
     X(REDUCERS, "reducers", 0, "N", "0", "threads that merge at the end (0: as many as processors)")                   \
@@ -32,6 +35,7 @@
     X(SKIP_BAD, "skip-bad", 0, "N", "0", "skip and count up to N bad records")                                         \
     X(FLUSH, "flush", 0, "TIME", "10s", "a worker sends what it has at least so often")                                \
     X(LEASE, "lease", 0, "TIME", "10s", "a worker silent for so long is replaced")                                     \
+    X(BACKUP, "backup", 0, "TIME", "1s", "a slow task gets a second attempt after so long (0: none)")                  \
     X(WORKER_TIMEOUT, "worker-timeout", 0, "TIME", "1m", "give up (status 7) after so long without a worker")          \
     X(PROGRESS, "progress", 0, "auto|bar|json|none", "auto", "how progress is shown on stderr")                        \
     X(LOG_LEVEL, "log-level", 0, "LEVEL", "warning", "error, warning, info or debug")                                  \

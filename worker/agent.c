@@ -40,7 +40,7 @@ static void forgive_own_absence(mr_agent_t *agent, int64_t now) {
     agent->turned_at = now;
 }
 
-/* Any connection that broke while this worker was a member may have taken messages with it. */
+/* Sends HELD if it is owed. Any connection that broke while this worker was a member may have taken messages with it. */
 static int watch(mr_agent_t *agent, mr_error_t *error) {
     unsigned broken = mr_link_watch(&agent->link);
     agent->broken |= broken;
@@ -78,10 +78,9 @@ static int turn(mr_agent_t *agent, mr_error_t *error) {
     long wait = (long) (agent->beat_at - now);
     if (poll_all(agent, agent->draining && wait > DRAIN_LOOK_MS ? DRAIN_LOOK_MS : wait, items, error))
         return -1;
-    if (watch(agent, error) || (items[2].revents && read_signals(agent, error)) ||
-        (items[0].revents && mr_agent_read_control(agent, error)) ||
+    if ((items[2].revents && read_signals(agent, error)) || (items[0].revents && mr_agent_read_control(agent, error)) ||
         (agent->pool && items[6].revents && mr_agent_read_lane(agent, error)) ||
-        (items[1].revents && mr_agent_post(agent, error)) || end_drain(agent, error))
+        (items[1].revents && mr_agent_post(agent, error)) || watch(agent, error) || end_drain(agent, error))
         return -1;
     return mr_agent_check_silence(agent, mr_clock_ms(), error);
 }
@@ -96,6 +95,9 @@ static int open_agent(mr_agent_t *agent, mr_error_t *error) {
     agent->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (agent->signals < 0)
         return mr_error_set(error, MR_STATUS_JOB, "cannot watch signals: %s", strerror(errno));
+    agent->running = calloc(agent->config->threads, sizeof *agent->running);
+    if (!agent->running)
+        return mr_error_memory(error, "starting");
     if (mr_outbox_init(&agent->outbox, error))
         return -1;
     mr_agent_detach(agent, mr_clock_ms());
@@ -109,6 +111,7 @@ static void close_agent(mr_agent_t *agent) {
     mr_shelf_close(&agent->shelf);
     mr_outbox_close(&agent->outbox);
     mr_book_close(&agent->book);
+    free(agent->running);
     if (agent->shop.job && agent->shop.job->destroy)
         agent->shop.job->destroy(agent->state);
     mr_options_destroy(&agent->options);

@@ -21,9 +21,10 @@ typedef struct mr_agent {
     mr_options_t *options;
     void *state; /* the job's */
     mr_workshop_t shop;
-    mr_pool_t *pool; /* NULL before the job */
-    int signals;     /* signalfd */
-    int64_t beat_at; /* when the next HELLO or HEARTBEAT goes out */
+    mr_pool_t *pool;       /* NULL before the job */
+    mr_running_t *running; /* owned: room for what each thread works on */
+    int signals;           /* signalfd */
+    int64_t beat_at;       /* when the next HELLO or HEARTBEAT goes out */
     int64_t heard_at;
     int64_t alone_since; /* without a coordinator; while attached, no matter */
     int64_t turned_at;   /* the last turn of the loop */

@@ -33,11 +33,10 @@ static uint64_t resident_bytes(void) {
 }
 
 static void send_heartbeat(mr_agent_t *agent) {
-    mr_pool_progress_t progress = agent->pool ? mr_pool_progress(agent->pool) : (mr_pool_progress_t){0};
-    mr_running_t running = {.bytes = progress.bytes};
+    size_t count = agent->pool ? mr_pool_running(agent->pool, agent->running) : 0;
     mr_link_control(&agent->link, &(mr_message_t){.type = MR_HEARTBEAT,
                                                   .heartbeat = {mr_agent_epoch(agent), mr_agent_worker(agent),
-                                                                resident_bytes(), &running, progress.running > 0}});
+                                                                resident_bytes(), agent->running, count}});
 }
 
 void mr_agent_beat(mr_agent_t *agent, int64_t now) {
@@ -138,7 +137,7 @@ static int send_held(mr_agent_t *agent, bool resend, mr_error_t *error) {
 int mr_agent_held(mr_agent_t *agent, mr_error_t *error) {
     if (!agent->attached || !agent->owes_held || !agent->pool || agent->link.up != MR_LINK_ALL)
         return 0;
-    bool resend = agent->broken != MR_LINK_BIT(MR_LINK_LANE);
+    bool resend = agent->broken & ~MR_LINK_BIT(MR_LINK_LANE);
     if (mr_agent_post(agent, error) || send_held(agent, resend, error))
         return -1;
     agent->owes_held = false;

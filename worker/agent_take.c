@@ -56,6 +56,10 @@ static int take_of_epoch(mr_agent_t *agent, mr_message_t *message, mr_error_t *e
     case MR_DISCARD:
         settle(agent, message->committed.partial);
         return 0;
+    case MR_ACCOUNT:
+        agent->owes_held = agent->pool != NULL;
+        agent->broken |= message->account.resend ? MR_LINK_ALL : 0;
+        return 0;
     case MR_DRAIN:
         return mr_agent_give_back(agent, error);
     default:
@@ -71,7 +75,7 @@ static void take_shutdown(mr_agent_t *agent, const mr_shutdown_message_t *shutdo
 }
 
 static void take_unknown(mr_agent_t *agent, const mr_unknown_message_t *unknown) {
-    if (agent->attached && unknown->epoch == mr_agent_epoch(agent))
+    if (agent->attached && unknown->epoch == mr_agent_epoch(agent) && unknown->worker == mr_agent_worker(agent))
         mr_agent_detach(agent, agent->heard_at);
 }
 

@@ -57,6 +57,7 @@ static int connect_socket(mr_link_t *link, mr_link_part_t part, int type, const 
     if (!socket)
         return mr_error_set(error, MR_STATUS_JOB, "cannot make a socket: %s", zmq_strerror(zmq_errno()));
     set_options(socket);
+    zsock_set_ipv6(socket, strchr(endpoint, '[') != NULL);
     if ((part == MR_LINK_CONTROL && set_identity(socket)) || watch_socket(link, part))
         return mr_error_set(error, MR_STATUS_JOB, "cannot set a socket up: %s", zmq_strerror(zmq_errno()));
     if (zsock_connect(socket, "%s", endpoint))

@@ -5,14 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
+
 typedef struct lane {
     struct mr_pool *pool;
     mr_slot_t slot;
     pthread_t thread;
-    bool open;         /* the slot has a partial to flush */
-    bool running;      /* a task */
-    bool cut;          /* the open partial is to be flushed before another task */
-    mr_relay_t *relay; /* of another lane, which this one serves */
+    bool open;            /* the slot has a partial to flush */
+    bool running;         /* a task */
+    mr_attempt_t attempt; /* at it */
+    int64_t began_ms;     /* when it began */
+    bool cut;             /* the open partial is to be flushed before another task */
+    mr_relay_t *relay;    /* of another lane, which this one serves */
 } lane_t;
 
 struct mr_pool {
@@ -64,6 +68,8 @@ static bool find_step(mr_pool_t *pool, lane_t *lane, mr_ticket_t *ticket, step_t
     if (atomic_load(&pool->shop->held) <= pool->held_limit && mr_queue_take(&pool->queue, ticket)) {
         atomic_store(&pool->shop->waiting, pool->queue.size);
         lane->running = true;
+        lane->attempt = (mr_attempt_t){ticket->spec->task, ticket->spec->attempt};
+        lane->began_ms = mr_clock_ms();
         return true;
     }
     *step = STEP_FLUSH;
@@ -227,15 +233,17 @@ void mr_pool_release(mr_pool_t *pool, size_t bytes) {
     wake(pool);
 }
 
-mr_pool_progress_t mr_pool_progress(mr_pool_t *pool) {
-    mr_pool_progress_t progress = {0};
+size_t mr_pool_running(mr_pool_t *pool, mr_running_t *running) {
+    size_t count = 0;
+    int64_t now = mr_clock_ms();
     pthread_mutex_lock(&pool->lock);
     for (uint32_t i = 0; i < pool->count; i++) {
-        if (!pool->lanes[i].running)
-            continue;
-        progress.running++;
-        progress.bytes += atomic_load_explicit(&pool->lanes[i].slot.bytes, memory_order_relaxed);
+        const lane_t *lane = &pool->lanes[i];
+        if (lane->running)
+            running[count++] = (mr_running_t){lane->attempt.task, lane->attempt.attempt,
+                                              atomic_load_explicit(&lane->slot.bytes, memory_order_relaxed),
+                                              (uint64_t) (now - lane->began_ms)};
     }
     pthread_mutex_unlock(&pool->lock);
-    return progress;
+    return count;
 }

@@ -35,11 +35,7 @@ bool mr_pool_idle(mr_pool_t *pool);
 /* A partial's `bytes` of memory are free again. */
 void mr_pool_release(mr_pool_t *pool, size_t bytes);
 
-/* Tasks running now, and the input bytes read of them so far. */
-typedef struct mr_pool_progress {
-    uint32_t running;
-    uint64_t bytes;
-} mr_pool_progress_t;
-mr_pool_progress_t mr_pool_progress(mr_pool_t *pool);
+/* What each thread works on: fills `running`, which has room for as many as there are threads. Returns how many. */
+size_t mr_pool_running(mr_pool_t *pool, mr_running_t *running);
 
 #endif

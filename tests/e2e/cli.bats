@@ -97,7 +97,7 @@ refused_worker() {
         refused 2 "--workers: '$value' is not a whole number" run count x --workers="$value"
     done
     refused 2 '--memory: 1K is out of range (*)' run count x --memory 1K
-    refused 2 '--workers: 99999 is out of range (0 to 1024)' run count x --workers 99999
+    refused 2 '--workers: 99999 is out of range (1 to 1024)' run count x --workers 99999
     refused 2 '--threads: 0 is out of range (1 to *)' run count x -j 0
     refused 2 '--threads: 0 is out of range (1 to *)' run count x -j 0%
     refused 2 "--threads: 'x' is not a whole number" run count x -j x

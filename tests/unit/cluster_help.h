@@ -88,6 +88,7 @@ static inline void prepare(stage_t *stage, const char *job, uint32_t lease_ms) {
                                           .tmp_dir = stage->scratch.dir,
                                           .log_level = "error",
                                           .threads = 1,
+                                          .most_workers = 100,
                                           .worker_memory = 1 << 22,
                                           .block_size = 1 << 16,
                                           .max_record = 1 << 20,
@@ -237,19 +238,31 @@ static inline void send_message(zsock_t *socket, const mr_message_t *message) {
     mr_buffer_free(&out);
 }
 
+/* The next message, whatever it is. False: none came before the deadline. */
+static inline bool next_before(zsock_t *socket, int64_t deadline, mr_message_t *message) {
+    int64_t left = deadline - mr_clock_ms();
+    mr_error_t error = {0};
+    zmq_msg_t frame;
+    zsock_set_rcvtimeo(socket, left > 1 ? (int) left : 1);
+    zmq_msg_init(&frame);
+    if (zmq_msg_recv(&frame, zsock_resolve(socket), 0) < 0)
+        return false;
+    assert_int_equal(mr_message_decode(message, zmq_msg_data(&frame), zmq_msg_size(&frame), &error), 0);
+    zmq_msg_close(&frame);
+    return true;
+}
+
+static inline void hear_any(zsock_t *socket, mr_message_t *message) {
+    if (!next_before(socket, mr_clock_ms() + DEADLINE_MS, message))
+        fail_msg("no message came");
+}
+
 /* The next message of that type; others are passed over. The test fails when none comes. */
 static inline void expect(zsock_t *socket, mr_message_type_t type, mr_message_t *message) {
     int64_t deadline = mr_clock_ms() + DEADLINE_MS;
-    mr_error_t error = {0};
     for (;;) {
-        int64_t left = deadline - mr_clock_ms();
-        zsock_set_rcvtimeo(socket, left > 1 ? (int) left : 1);
-        zmq_msg_t frame;
-        zmq_msg_init(&frame);
-        if (zmq_msg_recv(&frame, zsock_resolve(socket), 0) < 0)
+        if (!next_before(socket, deadline, message))
             fail_msg("no %s came", mr_message_name(type));
-        assert_int_equal(mr_message_decode(message, zmq_msg_data(&frame), zmq_msg_size(&frame), &error), 0);
-        zmq_msg_close(&frame);
         if (message->type == type)
             return;
         mr_message_clear(message);
@@ -269,9 +282,8 @@ static inline void knock(fake_t *fake, const stage_t *stage) {
 }
 
 /* Says HELLO and connects what WELCOME names. */
-static inline void join(fake_t *fake, const stage_t *stage) {
+static inline void say_hello(fake_t *fake) {
     mr_message_t message;
-    knock(fake, stage);
     send_message(fake->control,
                  &(mr_message_t){.type = MR_HELLO, .hello = {MR_PROTOCOL, MILLRACE_VERSION, "fake", 1, 1, ""}});
     expect(fake->control, MR_WELCOME, &message);
@@ -281,6 +293,18 @@ static inline void join(fake_t *fake, const stage_t *stage) {
     fake->sink = dial(ZMQ_PUSH, message.welcome.sink);
     mr_message_clear(&message);
     expect_and_forget(fake->control, MR_JOB);
+}
+
+static inline void join(fake_t *fake, const stage_t *stage) {
+    knock(fake, stage);
+    say_hello(fake);
+}
+
+/* The same worker, welcomed anew. */
+static inline void rejoin(fake_t *fake) {
+    zsock_destroy(&fake->lane);
+    zsock_destroy(&fake->sink);
+    say_hello(fake);
 }
 
 static inline void leave(fake_t *fake) {

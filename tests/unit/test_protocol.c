@@ -113,9 +113,22 @@ static void messages_out_of_place(void **state) {
         if (messages[i].type != MR_HELLO)
             send_message(stranger.control, &messages[i]);
     }
-    expect_and_forget(stranger.control, MR_SHUTDOWN); /* the answer to its heartbeat */
+    expect_and_forget(stranger.control, MR_UNKNOWN); /* the answer to its heartbeat */
     leave(&stranger);
     end_with_the_honest(&stage, &held);
+}
+
+/* Is silent for longer than the lease, so that its next heartbeat is a stranger's. */
+static void outlive_lease(fake_t *fake, int lease_ms) {
+    for (mr_message_type_t type = MR_ALIVE; type != MR_UNKNOWN;) {
+        mr_message_t message;
+        zclock_sleep(2 * lease_ms);
+        send_message(fake->control,
+                     &(mr_message_t){.type = MR_HEARTBEAT, .heartbeat = {fake->epoch, fake->worker, 0, NULL, 0}});
+        hear_any(fake->control, &message);
+        type = message.type;
+        mr_message_clear(&message);
+    }
 }
 
 static void silent_worker_is_replaced_and_its_late_partial_is_stale(void **state) {
@@ -126,7 +139,7 @@ static void silent_worker_is_replaced_and_its_late_partial_is_stale(void **state
     set_up(&stage, 300);
     join_and_hold(&held, &stage);
     mr_result_t result = compute(held.spec, &run);
-    expect_and_forget(held.fake.control, MR_SHUTDOWN); /* what the silent are told when the lease is over */
+    outlive_lease(&held.fake, 300);
     send_run(&held.fake, 1, run.data, run.size);
     send_partial(&held.fake, 1, 1, &result, 1);
     send_in_the_honest(&stage);
@@ -146,7 +159,7 @@ static void duplicate_partial_counts_once(void **state) {
     for (int i = 0; i < 2; i++) {
         send_run(&held.fake, 1, run.data, run.size);
         send_partial(&held.fake, 1, 1, &result, 1);
-        expect_and_forget(held.fake.control, i ? MR_DISCARD : MR_COMMITTED);
+        expect_and_forget(held.fake.control, MR_COMMITTED); /* its worker may not have heard the first time */
     }
     mr_buffer_free(&run);
     end_with_the_honest(&stage, &held);
@@ -310,6 +323,107 @@ static void next_offer_waits_for_the_run_before(void **state) {
     end_with_the_honest(&stage, &held);
 }
 
+static void say_held(const fake_t *fake, uint32_t generation, const mr_attempt_t *undone, size_t undone_count,
+                     const mr_attempt_t *done, size_t done_count) {
+    mr_held_message_t held = {fake->epoch,
+                              fake->worker,
+                              generation,
+                              1,
+                              (mr_attempt_t *) (uintptr_t) undone,
+                              undone_count,
+                              (mr_attempt_t *) (uintptr_t) done,
+                              done_count};
+    send_message(fake->control, &(mr_message_t){.type = MR_HELD, .held = held});
+}
+
+/* A worker whose connection broke: the task it does not name is queued again, and comes in the new generation. */
+static void what_held_does_not_name_was_lost(void **state) {
+    (void) state;
+    stage_t stage;
+    held_t held;
+    mr_message_t message;
+    set_up(&stage, 5000);
+    join_and_hold(&held, &stage);
+    say_held(&held.fake, 1, NULL, 0, NULL, 0);
+    expect(held.fake.lane, MR_TASKS, &message);
+    assert_int_equal(message.tasks.generation, 1);
+    assert_int_equal(message.tasks.specs[0].task, held.spec->task);
+    assert_int_equal(message.tasks.specs[0].attempt, held.spec->attempt + 1);
+    mr_message_clear(&message);
+    end_with_the_honest(&stage, &held);
+}
+
+/* Its runs came, its PARTIAL did not: it sends all again, and it counts once. */
+static void a_partial_sent_twice_counts_once(void **state) {
+    (void) state;
+    stage_t stage;
+    held_t held;
+    mr_buffer_t run = {0};
+    set_up(&stage, 5000);
+    join_and_hold(&held, &stage);
+    mr_result_t result = compute(held.spec, &run);
+    mr_attempt_t done = {held.spec->task, held.spec->attempt};
+    send_run(&held.fake, 1, run.data, run.size);
+    say_held(&held.fake, 1, NULL, 0, &done, 1);
+    expect_and_forget(held.fake.lane, MR_TASKS); /* it was heard */
+    held.fake.runs = 0;
+    send_run(&held.fake, 1, run.data, run.size);
+    send_run(&held.fake, 1, run.data, run.size);
+    held.fake.runs = 7; /* out of its turn: of no use */
+    send_run(&held.fake, 1, run.data, run.size);
+    held.fake.runs = 0;
+    send_run(&held.fake, 1, run.data, run.size);
+    for (int i = 0; i < 2; i++)
+        send_partial(&held.fake, 1, 1, &result, 1);
+    expect_and_forget(held.fake.control, MR_COMMITTED);
+    expect_and_forget(held.fake.control, MR_COMMITTED); /* the same answer, however often it is sent */
+    mr_buffer_free(&run);
+    end_with_the_honest(&stage, &held);
+}
+
+/* A large run whose grant was given back is dropped without blame. */
+static void a_run_may_come_after_its_grant_was_given_back(void **state) {
+    (void) state;
+    stage_t stage;
+    held_t held;
+    set_up(&stage, 5000);
+    join_and_hold(&held, &stage);
+    char *bytes = calloc(1, MR_WIRE_INLINE_RUN + 1);
+    mr_message_t offer = {.type = MR_OFFER, .offer = {held.fake.epoch, held.fake.worker, MR_WIRE_INLINE_RUN + 1}};
+    send_message(held.fake.control, &offer);
+    expect_and_forget(held.fake.control, MR_GRANT);
+    say_held(&held.fake, 1, NULL, 0, NULL, 0);
+    expect_and_forget(held.fake.lane, MR_TASKS);
+    send_run(&held.fake, 1, bytes, MR_WIRE_INLINE_RUN + 1);
+    send_partial(&held.fake, 1, 1, NULL, 0); /* an answer comes only as long as it is a member */
+    expect_and_forget(held.fake.control, MR_DISCARD);
+    free(bytes);
+    end_with_the_honest(&stage, &held);
+}
+
+/* Its lease ran out while it computed: it comes back under another number, and its partial still counts. */
+static void a_worker_that_returns_keeps_its_partial(void **state) {
+    (void) state;
+    stage_t stage;
+    held_t held;
+    mr_buffer_t run = {0};
+    set_up(&stage, 1000);
+    join_and_hold(&held, &stage);
+    mr_result_t result = compute(held.spec, &run);
+    mr_attempt_t done = {held.spec->task, held.spec->attempt};
+    outlive_lease(&held.fake, 1000);
+    uint32_t before = held.fake.worker;
+    rejoin(&held.fake);
+    assert_true(held.fake.worker != before);
+    expect_and_forget(held.fake.lane, MR_TASKS); /* its lane is there: what comes on the sink is taken */
+    say_held(&held.fake, 1, NULL, 0, &done, 1);
+    send_run(&held.fake, 1, run.data, run.size);
+    send_partial(&held.fake, 1, 1, &result, 1);
+    expect_and_forget(held.fake.control, MR_COMMITTED);
+    mr_buffer_free(&run);
+    end_with_the_honest(&stage, &held);
+}
+
 /* A worker that dies between HELLO and its lane, and many that only say HELLO. */
 static void guests_that_never_come_in(void **state) {
     (void) state;
@@ -367,6 +481,10 @@ int main(void) {
         cmocka_unit_test(garbage_on_each_socket),
         cmocka_unit_test(messages_out_of_place),
         cmocka_unit_test(silent_worker_is_replaced_and_its_late_partial_is_stale),
+        cmocka_unit_test(what_held_does_not_name_was_lost),
+        cmocka_unit_test(a_partial_sent_twice_counts_once),
+        cmocka_unit_test(a_run_may_come_after_its_grant_was_given_back),
+        cmocka_unit_test(a_worker_that_returns_keeps_its_partial),
         cmocka_unit_test(duplicate_partial_counts_once),
         cmocka_unit_test(replay_of_another_epoch_is_dropped),
         cmocka_unit_test(partial_that_lacks_a_run_is_discarded_whole),

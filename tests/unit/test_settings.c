@@ -201,7 +201,7 @@ static void defaults_are_valid(void **state) {
     assert_int_equal(mr_settings_time(&settings, MR_SETTING_LEASE, 0, UINT64_MAX, &value, &error), 0);
     assert_int_equal(mr_settings_time(&settings, MR_SETTING_FLUSH, 0, UINT64_MAX, &value, &error), 0);
     assert_int_equal(mr_settings_time(&settings, MR_SETTING_WORKER_TIMEOUT, 0, UINT64_MAX, &value, &error), 0);
-    assert_int_equal(mr_settings_count(&settings, MR_SETTING_WORKERS, 0, UINT64_MAX, &value, &error), 0);
+    assert_int_equal(mr_settings_time(&settings, MR_SETTING_BACKUP, 0, UINT64_MAX, &value, &error), 0);
     assert_int_equal(error.status, MR_STATUS_OK);
     mr_settings_free(&settings);
 }

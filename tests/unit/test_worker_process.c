@@ -410,8 +410,8 @@ static void a_worker_is_taken_back(void **state) {
     give_tasks(&desk, EPOCH, 0, 1, one_line);
     overlook_partial(&desk);
     for (uint32_t life = 1; life < 4; life++) {
-        say(&desk, &(mr_message_t){.type = MR_UNKNOWN, .unknown = {EPOCH + 77}}); /* not of this membership */
-        say(&desk, &(mr_message_t){.type = MR_UNKNOWN, .unknown = {EPOCH + life - 1}});
+        say(&desk, &(mr_message_t){.type = MR_UNKNOWN, .unknown = {EPOCH + 77, WORKER}}); /* not of this membership */
+        say(&desk, &(mr_message_t){.type = MR_UNKNOWN, .unknown = {EPOCH + life - 1, WORKER + life - 1}});
         welcome_as(&desk, EPOCH + life, JOB_ID, WORKER + life, 5000);
         expect_held(&desk, EPOCH + life, WORKER + life, 1, 1);
         overlook_partial(&desk);
@@ -430,7 +430,7 @@ static void another_job_finds_a_new_worker(void **state) {
     give_job(&desk, "noop", true);
     give_tasks(&desk, EPOCH, 0, 1, one_line);
     overlook_partial(&desk);
-    say(&desk, &(mr_message_t){.type = MR_UNKNOWN, .unknown = {EPOCH}});
+    say(&desk, &(mr_message_t){.type = MR_UNKNOWN, .unknown = {EPOCH, WORKER}});
     welcome_as(&desk, EPOCH + 1, JOB_ID + 1, WORKER + 1, 5000);
     rebind(&desk.sink, ZMQ_PULL, desk.sink_endpoint); /* what came there before is forgotten */
     welcome(&desk, 5000);                             /* asserts that the process is the same */

@@ -1,0 +1,166 @@
+/* How a worker joins: HELLO, WELCOME and JOB, its lane, and HELD when it comes back or its connection broke. */
+#include "clock.h"
+#include "cluster_private.h"
+#include "log.h"
+#include "timeline.h"
+
+/* ---- WELCOME and JOB ---- */
+
+static void send_welcome(mr_cluster_t *cluster, const mr_member_t *member) {
+    const mr_cluster_config_t *config = &cluster->config;
+    mr_cluster_send(cluster, member,
+                    &(mr_message_t){.type = MR_WELCOME,
+                                    .welcome = {MR_PROTOCOL, MILLRACE_VERSION, cluster->epoch, cluster->job_id,
+                                                member->number, member->lane_endpoint,
+                                                member->local ? cluster->sink_endpoint : cluster->listen.sink,
+                                                config->lease_ms / MR_CLUSTER_BEATS, config->lease_ms}});
+}
+
+/* A quarter of a thread's share each for the table, for sorting it, and for two runs that wait to be committed. */
+static uint64_t table_memory(const mr_cluster_t *cluster) {
+    return cluster->config.worker_memory / (4 * (uint64_t) cluster->config.threads);
+}
+
+static int send_job(mr_cluster_t *cluster, const mr_member_t *member) {
+    const mr_cluster_config_t *config = &cluster->config;
+    size_t count = mr_options_count(config->options);
+    mr_wire_option_t *options = calloc(count + 1, sizeof *options);
+    if (!options)
+        return mr_error_memory(cluster->error, "sending the job");
+    for (size_t i = 0; i < count; i++)
+        options[i] = (mr_wire_option_t){mr_options_name(config->options, i), mr_options_value(config->options, i)};
+    mr_job_message_t job = {.epoch = cluster->epoch,
+                            .name = config->job->name,
+                            .options = options,
+                            .options_count = count,
+                            .only = {config->only, config->only ? strlen(config->only) : 0},
+                            .only_set = config->only != NULL,
+                            .block_size = config->block_size,
+                            .table_memory = table_memory(cluster),
+                            .max_record = config->max_record,
+                            .flush_ms = config->flush_ms,
+                            .skip_bad = config->skip_bad,
+                            .eager = config->groups != NULL};
+    mr_cluster_send(cluster, member, &(mr_message_t){.type = MR_JOB, .job = job});
+    free(options);
+    return 0;
+}
+
+/* ---- HELD ---- */
+
+/* Grants that were given are void, as the run may be lost; one that arrives all the same is passed over. */
+void mr_cluster_void_grants(mr_cluster_t *cluster, mr_member_t *member) {
+    if (cluster->config.sink && member->reserved)
+        mr_sink_unreserve(cluster->config.sink, member->reserved);
+    member->forgiven = member->reserved;
+    member->reserved = member->offered = 0;
+}
+
+static void reconcile(mr_cluster_t *cluster, mr_member_t *member, const mr_held_message_t *held) {
+    mr_log(MR_LOG_INFO, "worker %s:%u says what it holds: %zu tasks to do, %zu done", member->host, member->pid,
+           held->undone_count, held->done_count);
+    member->generation = held->generation;
+    member->sent = 0;
+    if (held->resend)
+        mr_cluster_void_grants(cluster, member);
+    mr_scheduler_reconcile(cluster->scheduler, mr_clock_ms(), member->number, held->undone, held->undone_count,
+                           held->done, held->done_count);
+    mr_cluster_grant(cluster);
+}
+
+void mr_cluster_take_held(mr_cluster_t *cluster, mr_member_t *member, mr_message_t *message) {
+    if (member->joined) {
+        reconcile(cluster, member, &message->held);
+        return;
+    }
+    mr_message_clear(&member->held); /* until its lane is there */
+    member->held = *message;
+    message->zone = NULL;
+}
+
+/* ---- joining ---- */
+
+static int join(mr_cluster_t *cluster, mr_member_t *member) {
+    member->joined = true;
+    mr_timeline("a worker joined");
+    if (mr_scheduler_join(cluster->scheduler, mr_clock_ms(), member->number, member->threads, member->host_number))
+        return mr_error_memory(cluster->error, "taking a worker");
+    mr_log(MR_LOG_INFO, "worker %s:%u has joined with %u threads", member->host, member->pid, member->threads);
+    if (member->held.zone)
+        reconcile(cluster, member, &member->held.held);
+    mr_message_clear(&member->held);
+    if (member->missed)
+        mr_cluster_send(cluster, member, &(mr_message_t){.type = MR_ACCOUNT, .account = {cluster->epoch, 1}});
+    return 0;
+}
+
+/* The lane has a peer: the worker can be sent tasks. */
+static int on_lane_ready(zloop_t *loop, zmq_pollitem_t *item, void *argument) {
+    mr_cluster_t *cluster = argument;
+    zmq_pollitem_t ready = *item;
+    zloop_poller_end(loop, &ready);
+    for (uint32_t i = 0; i < cluster->members.count; i++) {
+        mr_member_t *member = cluster->members.items[i];
+        if (member && !member->joined && zsock_resolve(member->lane) == ready.socket && join(cluster, member))
+            return mr_cluster_fail(cluster);
+    }
+    return mr_cluster_pump(cluster);
+}
+
+static int bind_lane(mr_cluster_t *cluster, mr_member_t *member) {
+    char *text = member->lane_endpoint;
+    member->lane = zsock_new(ZMQ_PUSH);
+    if (!member->lane)
+        return mr_error_set(cluster->error, MR_STATUS_JOB, "cannot make a lane: %s", zmq_strerror(zmq_errno()));
+    mr_cluster_set_socket(member->lane, 0); /* credit is the bound */
+    if (!member->local && mr_endpoint_bind_lane(&cluster->listen, member->lane, member->number, text, cluster->error))
+        return -1;
+    snprintf(text, member->local ? sizeof member->lane_endpoint : 0, "ipc://%s/lane-%u", cluster->config.dir,
+             member->number);
+    if (member->local && zsock_bind(member->lane, "%s", text) < 0)
+        return mr_error_set(cluster->error, MR_STATUS_JOB, "%s: cannot bind a lane: %s", text,
+                            zmq_strerror(zmq_errno()));
+    zmq_pollitem_t item = {zsock_resolve(member->lane), 0, ZMQ_POLLOUT, 0};
+    return zloop_poller(cluster->loop, &item, on_lane_ready, cluster);
+}
+
+static void refuse(mr_cluster_t *cluster, const mr_sender_t *sender, const char *reason) {
+    mr_cluster_send_to(cluster, sender->identity, sender->size,
+                       &(mr_message_t){.type = MR_REFUSED, .refused = {MR_PROTOCOL, MILLRACE_VERSION, reason}});
+}
+
+static void refuse_version(mr_cluster_t *cluster, const mr_sender_t *sender, const mr_hello_message_t *hello) {
+    static const char reason[] = "install the same version of Millrace on both";
+    mr_log(MR_LOG_ERROR, "worker %s:%u has version %s (protocol %u), this coordinator %s (protocol %u): refused; %s",
+           hello->host, hello->pid, hello->version, hello->protocol, MILLRACE_VERSION, MR_PROTOCOL, reason);
+    refuse(cluster, sender, reason);
+}
+
+static mr_member_t *add_member(mr_cluster_t *cluster, const mr_sender_t *sender, const mr_hello_message_t *hello) {
+    mr_member_t *member = mr_members_add(&cluster->members, sender->identity, sender->size, hello->host);
+    if (!member) {
+        mr_error_memory(cluster->error, "taking a worker");
+        return NULL;
+    }
+    member->pid = hello->pid;
+    member->threads = hello->threads ? hello->threads : 1;
+    member->local = !cluster->config.listen || !strcmp(hello->endpoint, cluster->control_endpoint);
+    return bind_lane(cluster, member) ? NULL : member;
+}
+
+int mr_cluster_take_hello(mr_cluster_t *cluster, const mr_sender_t *sender, const mr_hello_message_t *hello) {
+    mr_member_t *member = mr_members_by_identity(&cluster->members, sender->identity, sender->size);
+    if (hello->protocol != MR_PROTOCOL || strcmp(hello->version, MILLRACE_VERSION)) {
+        refuse_version(cluster, sender, hello);
+        return 0;
+    }
+    if (!member && cluster->members.present >= cluster->config.most_workers) {
+        refuse(cluster, sender, "this coordinator has no room for more workers (raise ulimit -n there)");
+        return 0;
+    }
+    if (!member && !(member = add_member(cluster, sender, hello)))
+        return -1;
+    member->heard_at = mr_clock_ms();
+    send_welcome(cluster, member);
+    return send_job(cluster, member);
+}

@@ -1,0 +1,65 @@
+/* What the cluster listens on: a private ipc endpoint for the workers it starts, and the one it was asked to listen on for all others.
+ * Both lead to the same two sockets. */
+#include "cluster_private.h"
+
+#define LINGER_MS 200 /* so that SHUTDOWN is heard */
+
+void mr_cluster_set_socket(zsock_t *socket, int linger_ms) {
+    zsock_set_sndhwm(socket, 0);
+    zsock_set_linger(socket, linger_ms);
+    zsock_set_tcp_keepalive(socket, 1);
+    zsock_set_tcp_keepalive_idle(socket, 5);
+    zsock_set_tcp_keepalive_intvl(socket, 2);
+    zsock_set_tcp_keepalive_cnt(socket, 3);
+}
+
+static zsock_t *bind_socket(int type, const char *dir, const char *name, char endpoint[256], mr_error_t *error) {
+    zsock_t *socket = zsock_new(type);
+    if (!socket) {
+        mr_error_set(error, MR_STATUS_JOB, "cannot make a socket: %s", zmq_strerror(zmq_errno()));
+        return NULL;
+    }
+    mr_cluster_set_socket(socket, LINGER_MS);
+    snprintf(endpoint, 256, "ipc://%s/%s", dir, name);
+    if (zsock_bind(socket, "%s", endpoint) < 0) {
+        mr_error_set(error, MR_STATUS_JOB, "%s: cannot bind: %s", endpoint, zmq_strerror(zmq_errno()));
+        zsock_destroy(&socket);
+    }
+    return socket;
+}
+
+static int listen_for_others(mr_cluster_t *cluster, mr_error_t *error) {
+    const mr_cluster_config_t *config = &cluster->config;
+    if (!config->listen)
+        return 0;
+    return mr_endpoint_parse(&cluster->listen, config->listen, config->lane_ports, error) ||
+                   mr_endpoint_bind(&cluster->listen, cluster->control, cluster->sink, error)
+               ? -1
+               : 0;
+}
+
+static int watch_all(mr_cluster_t *cluster, mr_error_t *error) {
+    const mr_cluster_config_t *config = &cluster->config;
+    zmq_pollitem_t signals = {NULL, config->signals, ZMQ_POLLIN, 0};
+    zmq_pollitem_t sink = {NULL, config->sink ? mr_sink_fd(config->sink) : -1, ZMQ_POLLIN, 0};
+    if (zloop_reader(cluster->loop, cluster->control, mr_cluster_on_control, cluster) ||
+        zloop_reader(cluster->loop, cluster->sink, mr_cluster_on_sink, cluster) ||
+        zloop_poller(cluster->loop, &signals, mr_cluster_on_signal, cluster) ||
+        (config->sink && zloop_poller(cluster->loop, &sink, mr_cluster_on_sink_event, cluster)) ||
+        zloop_timer(cluster->loop, MR_CLUSTER_TICK_MS, 0, mr_cluster_on_tick, cluster) < 0)
+        return mr_error_memory(error, "starting the loop");
+    return 0;
+}
+
+int mr_cluster_open_sockets(mr_cluster_t *cluster, mr_error_t *error) {
+    const char *dir = cluster->config.dir;
+    cluster->loop = zloop_new();
+    if (!cluster->loop)
+        return mr_error_memory(error, "starting the loop");
+    cluster->control = bind_socket(ZMQ_ROUTER, dir, "control", cluster->control_endpoint, error);
+    cluster->sink = cluster->control ? bind_socket(ZMQ_PULL, dir, "sink", cluster->sink_endpoint, error) : NULL;
+    if (!cluster->sink)
+        return -1;
+    zsock_set_router_handover(cluster->control, 1); /* a worker that connects again is the same worker */
+    return listen_for_others(cluster, error) || watch_all(cluster, error) ? -1 : 0;
+}

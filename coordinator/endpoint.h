@@ -1,0 +1,44 @@
+/* endpoint.h - where the coordinator listens: the control endpoint that was asked for, and the sink's and the lanes' that follow from it.
+ *
+ *   tcp://HOST:PORT    the sink at PORT + 1, lanes at ports of the range given, or any that is free
+ *   tcp://HOST:*       all three at ports that are free
+ *   ipc://PATH         the sink at PATH.sink, lanes at PATH.lane-N
+ *
+ * HOST is an address or name of this machine, or * for all. An ipc endpoint can be bound twice without a word from ZeroMQ, so PATH.lock is
+ * held as long as one listens there. */
+#ifndef MR_ENDPOINT_H
+#define MR_ENDPOINT_H
+
+#include <czmq.h>
+
+#include "error.h"
+
+typedef struct mr_endpoint {
+    bool tcp;
+    char host[128];       /* of tcp, as given */
+    char path[96];        /* of ipc */
+    uint32_t port;        /* of tcp; 0: any */
+    uint32_t lane_low;    /* ports for lanes; 0: any */
+    uint32_t lane_high;   /* the last of them */
+    char control[256];    /* as bound, for people and workers */
+    char sink[256];       /* as bound, for WELCOME: * for the host where it is not one address */
+    int lock;             /* descriptor of PATH.lock; -1: none */
+    uint64_t lanes_bound; /* so many, so that the next port is tried first */
+} mr_endpoint_t;
+
+/* Reads what was typed. `lane_ports`: "LOW-HIGH", or NULL. Status USAGE, with what is right in the text. */
+int mr_endpoint_parse(mr_endpoint_t *endpoint, const char *text, const char *lane_ports, mr_error_t *error);
+
+/* Only this machine can reach it. */
+bool mr_endpoint_is_local(const mr_endpoint_t *endpoint);
+
+/* Binds control and sink. When something listens there already: status USAGE. */
+int mr_endpoint_bind(mr_endpoint_t *endpoint, zsock_t *control, zsock_t *sink, mr_error_t *error);
+
+/* Binds a lane; `text` gets the endpoint for WELCOME. */
+int mr_endpoint_bind_lane(mr_endpoint_t *endpoint, zsock_t *lane, uint32_t worker, char text[256], mr_error_t *error);
+
+/* Gives the lock of an ipc endpoint back, and removes its sockets' names. Safe twice, and on a zeroed one with lock -1. */
+void mr_endpoint_close(mr_endpoint_t *endpoint);
+
+#endif

@@ -1,0 +1,155 @@
+# Workers that others start: they join over tcp, go, come back, and wait for the next coordinator.
+load helpers
+
+setup_file() {
+    local i
+    for ((i = 0; i < 40; i++)); do cat "$BATS_TEST_DIRNAME"/../data/1gram-{a,b,c}.tsv; done >"$BATS_FILE_TMPDIR/text"
+}
+
+teardown() {
+    local worker
+    for worker in "${remote[@]}"; do
+        kill -KILL "$worker" 2>/dev/null || true
+        wait "$worker" 2>/dev/null || true
+    done
+    remote=()
+    [ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null || true
+    [ -z "$pid" ] || wait "$pid" 2>/dev/null || true
+    [ -z "$(ls -A "$TMPDIR")" ] || fail "left in TMPDIR: $(ls -A "$TMPDIR")"
+}
+
+remote=()
+
+# listen ARGUMENT... starts a coordinator without local workers, and waits for its endpoint.
+listen() {
+    start "$@" --listen "${endpoint:-tcp://127.0.0.1:*}" --workers 0
+    eventually grep -q -s 'listening on' err
+    endpoint=$(sed -n 's/^millrace: listening on //p' err)
+}
+
+# join [OPTION...] starts a worker there; its messages go to worker-N.
+join() {
+    "$WORKER" --connect "$endpoint" --threads 1 --tmp "$TMPDIR" --log-level info "$@" 2>"worker-${#remote[@]}" 3>&- &
+    remote+=($!)
+}
+
+# said FILE PATTERN
+said() {
+    grep -q -s -E "$2" "$1"
+}
+
+serial() {
+    [ -e "$BATS_FILE_TMPDIR/serial" ] || "$MILLRACE" run ngrams "$BATS_FILE_TMPDIR/text" -j 1 -q >"$BATS_FILE_TMPDIR/serial"
+}
+
+expect_serial() {
+    serial
+    expect_status 0
+    expect_same "$BATS_FILE_TMPDIR/serial" rows
+}
+
+@test "three remote workers: the same bytes, and they wait for the next job" {
+    listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 16K -o rows
+    join
+    join
+    join
+    finish
+    expect_serial
+    rm rows
+    listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 8K -o rows
+    finish
+    expect_serial
+    for worker in "${remote[@]}"; do ! ended "$worker"; done
+    kill -TERM "${remote[@]}"
+    for worker in "${remote[@]}"; do wait "$worker"; done
+    remote=()
+}
+
+@test "--once: a worker ends with its first job" {
+    listen run ngrams "$BATS_FILE_TMPDIR/text" -o rows
+    join --once
+    finish
+    expect_serial
+    wait "${remote[0]}"
+    remote=()
+}
+
+@test "--idle-timeout: a worker without a coordinator ends, status 7" {
+    endpoint=tcp://127.0.0.1:9
+    join --idle-timeout 300ms
+    local code=0
+    wait "${remote[0]}" || code=$?
+    remote=()
+    [ "$code" -eq 7 ]
+    said worker-0 'no coordinator for .*--idle-timeout'
+}
+
+@test "local and remote workers share a job" {
+    start run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 --listen tcp://127.0.0.1:* --workers 1 -j 1 --log-level info -o rows
+    eventually grep -q -s 'listening on' err
+    endpoint=$(sed -n 's/^millrace: listening on //p' err)
+    join
+    finish
+    expect_serial
+    kill -TERM "${remote[0]}"
+}
+
+@test "a remote worker is killed: its connection closed, and its tasks go to another at once" {
+    listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 -o rows --lease 60s
+    join
+    eventually caught "${remote[0]}" 100000
+    kill -KILL "${remote[0]}"
+    join
+    finish
+    expect_serial
+    said err 'its connection closed; its tasks are queued again'
+}
+
+@test "a remote worker is stopped past its lease and comes back with what it has" {
+    listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 -o rows --lease 300ms --log-level info
+    join
+    caught "${remote[0]}" 100000
+    eventually said err 'has been silent for 0.3 s; its tasks are queued again'
+    kill -CONT "${remote[0]}"
+    eventually said err 'says what it holds: .* [1-9][0-9]* done'
+    finish
+    expect_serial
+}
+
+@test "two coordinators cannot listen on the same endpoint, tcp or ipc" {
+    local each
+    for each in tcp://127.0.0.1:* "ipc://$TMPDIR/c"; do
+        endpoint=$each
+        listen run ngrams "$BATS_FILE_TMPDIR/text" -o rows
+        cp err first
+        status=0
+        timeout "$PATIENCE" "$MILLRACE" run sum-range 5 --listen "$endpoint" --workers 0 >out 2>err || status=$?
+        expect_status 2
+        expect_error '*another program listens there*'
+        cp first err
+        join --once
+        finish
+        expect_serial
+        wait "${remote[0]}"
+        remote=()
+        rm rows
+    done
+}
+
+@test "an endpoint that others can reach is refused without --insecure" {
+    refused_early 2 '--listen tcp://0.0.0.0:5: anyone who reaches it could join*' run sum-range 5 --listen tcp://0.0.0.0:5
+    refused_early 2 "--listen: 'tcp://x' is not an endpoint*" run sum-range 5 --listen tcp://x
+    refused 2 '--workers: 0 is out of range (1 to 1024)' run sum-range 5 --workers 0
+    mr run sum-range 5 --listen tcp://0.0.0.0:* --insecure
+    expect_status 0
+    expect_text err 'anyone who reaches it can join'
+    expect_rows $'5\t15'
+}
+
+@test "lanes are bound in the range that is given" {
+    endpoint=tcp://127.0.0.1:*
+    listen run ngrams "$BATS_FILE_TMPDIR/text" -o rows --lane-ports 28700-28799 --chunk 4K
+    join --once
+    finish
+    expect_serial
+}
