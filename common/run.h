@@ -67,6 +67,7 @@ uint64_t mr_run_size(const mr_run_t *run); /* bytes of the run itself */
 size_t mr_run_memory(const mr_run_t *run); /* bytes of memory it holds: data (if in memory) and index */
 uint64_t mr_run_rows(const mr_run_t *run); /* from the block headers */
 size_t mr_run_blocks(const mr_run_t *run);
+size_t mr_run_largest_block(const mr_run_t *run); /* bytes, header included; 0: there is none */
 
 /* First key of block `index`; valid as long as the run. */
 const char *mr_run_block_key(const mr_run_t *run, size_t index, size_t *key_size);

@@ -248,6 +248,14 @@ size_t mr_run_blocks(const mr_run_t *run) {
     return run->count;
 }
 
+size_t mr_run_largest_block(const mr_run_t *run) {
+    size_t largest = 0;
+    for (size_t i = 0; i < run->count; i++)
+        if (run->blocks[i].size + MR_RUN_BLOCK_HEADER > largest)
+            largest = run->blocks[i].size + MR_RUN_BLOCK_HEADER;
+    return largest;
+}
+
 const char *mr_run_block_key(const mr_run_t *run, size_t index, size_t *key_size) {
     *key_size = run->blocks[index].key_size;
     return run->blocks[index].key;

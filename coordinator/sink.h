@@ -18,6 +18,7 @@
 
 #include "buffer.h"
 #include "merge.h"
+#include "spill.h"
 
 typedef struct mr_sink mr_sink_t;
 
@@ -48,6 +49,10 @@ int mr_sink_commit(mr_sink_t *sink, uint32_t worker, uint64_t partial, mr_error_
 /* Frees what is staged for one partial, or for all partials of a worker. */
 void mr_sink_drop(mr_sink_t *sink, uint32_t worker, uint64_t partial);
 void mr_sink_drop_worker(mr_sink_t *sink, uint32_t worker);
+
+/* Takes a run that counts already, where it stands in a file: an earlier coordinator's. Small ones are read into memory. Keeps a
+ * reference to `spill`. Status STORAGE when it is malformed or cannot be read. */
+int mr_sink_restore(mr_sink_t *sink, mr_spill_t *spill, uint64_t offset, uint64_t size, mr_error_t *error);
 
 /* Asks for room for a run of `bytes` that a worker offers. True: reserved (the next stage of exactly so many bytes uses it up; if
  * less comes, give it back with mr_sink_unreserve). False: not now; the sink is making room, mr_sink_fd becomes readable when it

@@ -1,6 +1,7 @@
 #include "spill.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,20 @@ mr_spill_t *mr_spill_new(const char *dir, mr_error_t *error) {
     return NULL;
 }
 
+mr_spill_t *mr_spill_of(int fd, const char *name, mr_error_t *error) {
+    mr_spill_t *spill = calloc(1, sizeof *spill);
+    if (!spill)
+        return mr_error_memory(error, "opening a file of runs"), NULL;
+    atomic_init(&spill->references, 1);
+    spill->name = strdup(name);
+    spill->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (spill->name && spill->fd >= 0)
+        return spill;
+    mr_error_set(error, MR_STATUS_STORAGE, "%s: cannot be opened again: %s", name, strerror(errno));
+    free_spill(spill);
+    return NULL;
+}
+
 mr_spill_t *mr_spill_keep(mr_spill_t *spill) {
     atomic_fetch_add_explicit(&spill->references, 1, memory_order_relaxed);
     return spill;
@@ -67,6 +82,19 @@ int mr_spill_append(mr_spill_t *spill, const void *data, size_t size, mr_error_t
         from += written;
         size -= (size_t) written;
         spill->size += (uint64_t) written;
+    }
+    return 0;
+}
+
+int mr_spill_read(const mr_spill_t *spill, uint64_t offset, void *out, size_t size, mr_error_t *error) {
+    for (size_t done = 0; done < size;) {
+        ssize_t got = pread(spill->fd, (char *) out + done, size - done, (off_t) (offset + done));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return mr_error_set(error, MR_STATUS_STORAGE, "%s:%llu: cannot read the run: %s", spill->name,
+                                (unsigned long long) (offset + done), got ? strerror(errno) : "the file was cut short");
+        done += (size_t) got;
     }
     return 0;
 }
