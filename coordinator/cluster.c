@@ -244,6 +244,16 @@ static int draw_numbers(mr_cluster_t *cluster) {
     return 0;
 }
 
+/* What an earlier coordinator has committed. */
+static void restore(mr_cluster_t *cluster) {
+    const mr_cluster_config_t *config = &cluster->config;
+    for (uint32_t task = 0; config->restored && task < mr_work_tasks(config->work); task++)
+        if (config->restored[task]) {
+            mr_scheduler_restore(cluster->scheduler, task);
+            cluster->committed_bytes += mr_work_task_bytes(config->work, task);
+        }
+}
+
 mr_cluster_t *mr_cluster_new(const mr_cluster_config_t *config, mr_error_t *error) {
     mr_cluster_t *cluster = calloc(1, sizeof *cluster);
     mr_scheduler_config_t scheduler = {.tasks = mr_work_tasks(config->work),
@@ -262,7 +272,7 @@ mr_cluster_t *mr_cluster_new(const mr_cluster_config_t *config, mr_error_t *erro
     }
     if (!cluster || !cluster->scheduler || draw_numbers(cluster))
         mr_error_memory(error, "starting the job");
-    else if (!mr_cluster_open_sockets(cluster, error) && !start_local(cluster, error))
+    else if (restore(cluster), !mr_cluster_open_sockets(cluster, error) && !start_local(cluster, error))
         return cluster;
     if (cluster)
         mr_cluster_destroy(&cluster, 0);
@@ -301,6 +311,7 @@ void mr_cluster_destroy(mr_cluster_t **cluster, int64_t grace_ms) {
     mr_buffer_free(&self->out);
     mr_buffer_free(&self->segments);
     mr_buffer_free(&self->specs);
+    mr_buffer_free(&self->answers);
     free(self);
     *cluster = NULL;
 }

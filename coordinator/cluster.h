@@ -4,6 +4,7 @@
 #define MR_CLUSTER_H
 
 #include "groups.h"
+#include "journal.h"
 #include "ledger.h"
 #include "local.h"
 #include "options.h"
@@ -15,8 +16,11 @@ typedef struct mr_cluster_config {
     const mr_job_t *job;
     const mr_options_t *options; /* the job's, to send to workers */
     const mr_work_t *work;
-    mr_sink_t *sink;     /* of a job over files; else NULL */
-    mr_groups_t *groups; /* of a job with arguments; else NULL */
+    mr_sink_t *sink;         /* of a job over files; else NULL */
+    mr_groups_t *groups;     /* of a job with arguments; else NULL */
+    mr_journal_t *journal;   /* where what is committed is kept; NULL: nowhere */
+    uint64_t journal_memory; /* bytes that may wait to be written to it before grants are withheld */
+    const bool *restored;    /* for each task, whether an earlier coordinator has committed it; NULL: none */
     mr_ledger_t *ledger;
     mr_progress_t *progress;
     const char *dir;        /* private directory for ipc endpoints */

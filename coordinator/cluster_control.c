@@ -92,7 +92,8 @@ static void take_offer(mr_cluster_t *cluster, mr_member_t *member, const mr_offe
 void mr_cluster_grant(mr_cluster_t *cluster) {
     mr_member_t *member;
     while ((member = mr_members_next_offer(&cluster->members))) {
-        if (cluster->config.sink && !mr_sink_reserve(cluster->config.sink, member->offered))
+        if (mr_cluster_journal_behind(cluster) ||
+            (cluster->config.sink && !mr_sink_reserve(cluster->config.sink, member->offered)))
             return;
         member->reserved = member->offered;
         member->offered = 0;

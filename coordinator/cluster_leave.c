@@ -18,6 +18,7 @@ void mr_cluster_lose(mr_cluster_t *cluster, mr_member_t *member, bool counted) {
         mr_sink_drop_worker(cluster->config.sink, member->number);
     else
         mr_groups_drop_worker(cluster->config.groups, member->number);
+    mr_cluster_journal_drop(cluster, member->number, NULL);
     mr_cluster_void_grants(cluster, member);
     mr_members_remove(&cluster->members, member);
     mr_cluster_grant(cluster);

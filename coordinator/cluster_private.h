@@ -1,6 +1,6 @@
 /* cluster_private.h - what the files of the cluster share: cluster.c (life, loop, actions), cluster_sockets.c (what it listens on),
  * cluster_join.c and cluster_leave.c (how a worker comes and goes), cluster_control.c (messages on control), cluster_sink.c (messages on
- * the sink). */
+ * the sink), cluster_journal.c (what waits for the journal). */
 #ifndef MR_CLUSTER_PRIVATE_H
 #define MR_CLUSTER_PRIVATE_H
 
@@ -28,6 +28,9 @@ struct mr_cluster {
     mr_buffer_t out;          /* the message being encoded */
     mr_buffer_t segments;     /* of the TASKS message being built */
     mr_buffer_t specs;        /* of the same */
+    mr_buffer_t answers;      /* COMMITTED that wait for the journal, in order */
+    uint64_t ticket;          /* of the last commit in the journal; 0: none, or no journal */
+    uint64_t durable;         /* the last ticket that is durable */
     uint64_t offers;          /* so far */
     uint64_t committed_bytes; /* of input */
     int64_t ticked_at;        /* the last tick; 0: none yet */
@@ -86,11 +89,29 @@ void mr_cluster_dismiss(mr_cluster_t *cluster, const char *reason);
 /* Grants offers in order, as long as the sink has room. */
 void mr_cluster_grant(mr_cluster_t *cluster);
 
+/* ---- cluster_journal.c; without a journal nothing is done, and nothing waits ---- */
+
+/* A run that is about to be staged. */
+int mr_cluster_journal_run(mr_cluster_t *cluster, const mr_run_message_t *run, zmq_msg_t *frame, mr_error_t *error);
+
+/* What was staged of a partial, or (NULL) of all of a worker's that are not committed, is dropped. */
+void mr_cluster_journal_drop(mr_cluster_t *cluster, uint32_t worker, const uint64_t *partial);
+
+/* A partial that is committed. -1 and cluster->error: memory is out. */
+int mr_cluster_journal_commit(mr_cluster_t *cluster, const mr_partial_message_t *partial);
+
+/* Sends COMMITTED when all that is committed so far is durable. */
+int mr_cluster_answer(mr_cluster_t *cluster, const mr_member_t *member, uint64_t partial);
+
+/* So much waits to be written that no more should be asked for. */
+bool mr_cluster_journal_behind(const mr_cluster_t *cluster);
+
 /* zloop handlers */
 int mr_cluster_on_control(zloop_t *loop, zsock_t *socket, void *cluster);
 int mr_cluster_on_sink(zloop_t *loop, zsock_t *socket, void *cluster);
 int mr_cluster_on_tick(zloop_t *loop, int timer, void *cluster);
 int mr_cluster_on_signal(zloop_t *loop, zmq_pollitem_t *item, void *cluster);
+int mr_cluster_on_journal(zloop_t *loop, zmq_pollitem_t *item, void *cluster);
 int mr_cluster_on_sink_event(zloop_t *loop, zmq_pollitem_t *item, void *cluster);
 
 #endif

@@ -42,6 +42,7 @@ static void drop_partial(mr_cluster_t *cluster, uint32_t worker, uint64_t partia
         mr_groups_drop(cluster->config.groups, worker, partial);
     else
         mr_sink_drop(cluster->config.sink, worker, partial);
+    mr_cluster_journal_drop(cluster, worker, &partial);
 }
 
 /* A run without a grant is an error, unless the grant was given back when its connection broke. Returns 1: take it; 0: drop it. */
@@ -78,6 +79,8 @@ static int stage(mr_cluster_t *cluster, mr_member_t *member, const mr_run_messag
             mr_sink_unreserve(cluster->config.sink, size);
         return 0;
     }
+    if (mr_cluster_journal_run(cluster, run, frame, error))
+        return -1;
     if (cluster->config.groups)
         return mr_groups_stage(cluster->config.groups, run->worker, run->partial, zmq_msg_data(frame), size, error);
     return size > MR_WIRE_INLINE_RUN ? stage_frame(cluster, run, frame, error) : stage_copy(cluster, run, frame, error);
@@ -134,6 +137,8 @@ static int commit(mr_cluster_t *cluster, mr_member_t *member, const mr_partial_m
         return mr_error_set(cluster->error, MR_STATUS_INPUT,
                             "%llu bad records, and --skip-bad allows %llu; the first are named above",
                             (unsigned long long) config->ledger->rejected, (unsigned long long) config->skip_bad);
+    if (mr_cluster_journal_commit(cluster, partial))
+        return -1;
     if (config->groups && partial->results_count &&
         mr_groups_will_print(config->groups, partial->results[0].task, partial->results_count))
         mr_progress_clear(config->progress); /* on a terminal, the row would be put behind the bar */
@@ -158,9 +163,10 @@ static int take_partial(mr_cluster_t *cluster, mr_member_t *member, const mr_par
     if (verdict == VERDICT_DISCARD)
         tell_discard(cluster, member, partial);
     mr_timeline(verdict == VERDICT_COMMIT ? "a partial was committed" : "a partial was discarded");
+    if (verdict != VERDICT_DISCARD)
+        return mr_cluster_answer(cluster, member, partial->partial);
     mr_cluster_send(cluster, member,
-                    &(mr_message_t){.type = verdict == VERDICT_DISCARD ? MR_DISCARD : MR_COMMITTED,
-                                    .committed = {cluster->epoch, partial->partial}});
+                    &(mr_message_t){.type = MR_DISCARD, .discard = {cluster->epoch, partial->partial}});
     return 0;
 }
 

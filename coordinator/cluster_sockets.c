@@ -42,10 +42,12 @@ static int watch_all(mr_cluster_t *cluster, mr_error_t *error) {
     const mr_cluster_config_t *config = &cluster->config;
     zmq_pollitem_t signals = {NULL, config->signals, ZMQ_POLLIN, 0};
     zmq_pollitem_t sink = {NULL, config->sink ? mr_sink_fd(config->sink) : -1, ZMQ_POLLIN, 0};
+    zmq_pollitem_t journal = {NULL, config->journal ? mr_journal_event_fd(config->journal) : -1, ZMQ_POLLIN, 0};
     if (zloop_reader(cluster->loop, cluster->control, mr_cluster_on_control, cluster) ||
         zloop_reader(cluster->loop, cluster->sink, mr_cluster_on_sink, cluster) ||
         zloop_poller(cluster->loop, &signals, mr_cluster_on_signal, cluster) ||
         (config->sink && zloop_poller(cluster->loop, &sink, mr_cluster_on_sink_event, cluster)) ||
+        (config->journal && zloop_poller(cluster->loop, &journal, mr_cluster_on_journal, cluster)) ||
         zloop_timer(cluster->loop, MR_CLUSTER_TICK_MS, 0, mr_cluster_on_tick, cluster) < 0)
         return mr_error_memory(error, "starting the loop");
     return 0;

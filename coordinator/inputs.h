@@ -34,7 +34,7 @@ typedef struct mr_inputs_config {
                                 loops end where they began; what is neither file nor directory is passed over */
     const char *files_from;  /* file of names, one a line; `-` is stdin; or NULL */
     const char *files0_from; /* the same, NUL-separated; or NULL */
-    const char *spool_dir;   /* where stdin is spooled: an existing private directory */
+    const char *spool_dir;   /* where stdin is spooled: an existing private directory; NULL: it may not be spooled */
 } mr_inputs_config_t;
 
 /* Collects and checks: first the arguments, then the lists. A file named twice is read twice, as with cat; under

@@ -76,6 +76,11 @@ static int spool_to(mr_collector_t *collector, const char *path) {
 
 static int collect_spooled(mr_collector_t *collector) {
     char *path;
+    if (!collector->config->spool_dir)
+        return mr_error_set(
+            collector->fatal, MR_STATUS_USAGE,
+            "standard input: with --journal it must be a file (< FILE): what comes through a pipe cannot "
+            "be read again");
     if (asprintf(&path, "%s/stdin", collector->config->spool_dir) < 0)
         return mr_error_memory(collector->fatal, "spooling stdin");
     int result = spool_to(collector, path);

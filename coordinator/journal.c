@@ -230,6 +230,10 @@ int mr_journal_replay(mr_journal_t *journal, const mr_journal_visitor_t *visitor
     return begin_life(journal, found.life + 1, error);
 }
 
+uint64_t mr_journal_job(const mr_journal_t *journal) {
+    return journal->job;
+}
+
 uint64_t mr_journal_life(const mr_journal_t *journal) {
     return journal->life;
 }

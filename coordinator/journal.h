@@ -29,6 +29,9 @@ int mr_journal_begin(mr_journal_t *journal, const char *binding, size_t size, mr
 /* Shows `visitor` what was committed, cuts a torn tail off with a warning, and makes the journal ready for more. */
 int mr_journal_replay(mr_journal_t *journal, const mr_journal_visitor_t *visitor, mr_error_t *error);
 
+/* The job's random number, the same in all its lives. After begin or replay. */
+uint64_t mr_journal_job(const mr_journal_t *journal);
+
 /* Which coordinator of this job this is: 1, or more than the one before. After begin or replay. */
 uint64_t mr_journal_life(const mr_journal_t *journal);
 

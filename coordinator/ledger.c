@@ -39,6 +39,9 @@ void mr_ledger_summary(const mr_ledger_t *ledger, double seconds, char *text, si
     if (ledger->crlf && used > 0 && (size_t) used < size)
         used += snprintf(text + used, size - (size_t) used, "; %llu lines ended in CR LF",
                          (unsigned long long) ledger->crlf);
+    if (ledger->tasks.restored && used > 0 && (size_t) used < size)
+        used += snprintf(text + used, size - (size_t) used, "; resumed: %u tasks were committed before",
+                         ledger->tasks.restored);
     if (ledger->spilled && used > 0 && (size_t) used < size) {
         mr_format_size(bytes, (double) ledger->spilled);
         snprintf(text + used, size - (size_t) used, "; %s spilled", bytes);

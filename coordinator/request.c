@@ -187,6 +187,15 @@ static void read_inputs(mr_request_t *request) {
     request->inputs.files0_from = mr_settings_text(&request->settings, MR_SETTING_FILES0_FROM);
 }
 
+static int read_journal(mr_request_t *request, mr_error_t *error) {
+    request->journal = mr_settings_text(&request->settings, MR_SETTING_JOURNAL);
+    request->resume = mr_settings_switch(&request->settings, MR_SETTING_RESUME);
+    if (request->resume && !request->journal)
+        return mr_error_set(error, MR_STATUS_USAGE, "%s: needs --journal DIR, to know what to go on with",
+                            mr_settings_source(&request->settings, MR_SETTING_RESUME));
+    return 0;
+}
+
 /* Asked for on the command line, such an option would be missed; in the environment or a file it is for other jobs. */
 static int refuse_meaningless(const mr_request_t *request, mr_error_t *error) {
     static const mr_setting_t of_files[] = {MR_SETTING_TOP, MR_SETTING_SORT, MR_SETTING_RECURSIVE,
@@ -219,7 +228,7 @@ int mr_request_read(mr_request_t *request, int argc, char **argv, mr_error_t *er
     read_inputs(request);
     return refuse_meaningless(request, error) || configure_job(request, error) || read_talk(request, error) ||
                    read_listen(request, error) || read_workers(request, error) || read_limits(request, error) ||
-                   read_output(request, error)
+                   read_output(request, error) || read_journal(request, error)
                ? -1
                : 0;
 }

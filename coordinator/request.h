@@ -13,6 +13,8 @@ typedef struct mr_request {
     int operand_count;
     char **operands; /* inputs, or arguments of the job */
     const char *tmp_dir;
+    const char *journal; /* directory; NULL: none */
+    bool resume;         /* go on with the job in it */
     mr_output_config_t output;
     mr_inputs_config_t inputs;
     mr_cluster_config_t cluster; /* limits only; the rest is filled in when the parts exist */

@@ -14,6 +14,7 @@
 #include "descriptors.h"
 #include "log.h"
 #include "request.h"
+#include "resume.h"
 #include "scratch.h"
 #include "timeline.h"
 
@@ -27,12 +28,14 @@ typedef struct run {
     mr_scratch_t scratch;
     mr_work_t work;
     mr_ledger_t ledger;
+    mr_resume_t resume; /* the journal, if there is one */
     mr_progress_t progress;
     mr_output_t *output;
     mr_sink_t *sink;     /* of a job over files */
     mr_groups_t *groups; /* of a job with arguments */
     mr_cluster_t *cluster;
-    int signals; /* signalfd */
+    uint64_t chunk; /* bytes of a task over files */
+    int signals;    /* signalfd */
     int64_t started_ms;
 } run_t;
 
@@ -48,9 +51,11 @@ static uint64_t choose_chunk(const mr_request_t *request, uint64_t bytes) {
 static int plan_files(run_t *run, mr_error_t *error) {
     const mr_request_t *request = run->request;
     mr_inputs_config_t inputs = request->inputs;
-    inputs.spool_dir = run->scratch.dir;
-    if (mr_inputs_collect(&run->work.inputs, &inputs, request->operand_count, request->operands, error) ||
-        mr_inputs_split(&run->work.inputs, choose_chunk(request, run->work.inputs.bytes), &run->work.splits, error))
+    inputs.spool_dir = run->resume.journal ? NULL : run->scratch.dir; /* what is spooled could not be read again */
+    if (mr_inputs_collect(&run->work.inputs, &inputs, request->operand_count, request->operands, error))
+        return -1;
+    run->chunk = run->resume.chunk ? run->resume.chunk : choose_chunk(request, run->work.inputs.bytes);
+    if (mr_inputs_split(&run->work.inputs, run->chunk, &run->work.splits, error))
         return -1;
     run->ledger.files = run->work.inputs.count;
     return 0;
@@ -70,7 +75,7 @@ static int plan(run_t *run, mr_error_t *error) {
     int failed = run->request->job->flags & MR_JOB_ARGUMENTS ? plan_arguments(run, error) : plan_files(run, error);
     run->ledger.input_bytes = mr_work_bytes(&run->work);
     mr_timeline("planned");
-    return failed;
+    return failed ? failed : mr_resume_bind(&run->resume, run->request, &run->work, run->chunk, error);
 }
 
 static int print_plan(const run_t *run, mr_error_t *error) {
@@ -129,6 +134,16 @@ static int watch_signals(run_t *run, mr_error_t *error) {
     return run->signals < 0 ? mr_error_set(error, MR_STATUS_JOB, "cannot watch signals: %s", strerror(errno)) : 0;
 }
 
+/* Attempts of one life are never taken for those of another. */
+static void use_journal(mr_cluster_config_t *config, mr_journal_t *journal) {
+    if (!journal)
+        return;
+    config->journal = journal;
+    config->journal_memory = config->worker_memory / 8;
+    config->job_id = mr_journal_job(journal);
+    config->first_attempt = (uint32_t) ((mr_journal_life(journal) - 1) << 20 | 1);
+}
+
 static int open_cluster(run_t *run, mr_error_t *error) {
     mr_cluster_config_t config = run->request->cluster;
     zsys_handler_set(NULL); /* signals are ours */
@@ -141,6 +156,8 @@ static int open_cluster(run_t *run, mr_error_t *error) {
     config.progress = &run->progress;
     config.dir = run->scratch.dir;
     config.signals = run->signals;
+    config.restored = run->resume.restored;
+    use_journal(&config, run->resume.journal);
     if (mr_descriptors_reserve(config.processes, config.threads, error))
         return -1;
     config.most_workers = config.listen ? mr_descriptors_most_workers(config.threads) : UINT32_MAX;
@@ -152,7 +169,12 @@ static int open_cluster(run_t *run, mr_error_t *error) {
 
 static int open_parts(run_t *run, mr_error_t *error) {
     run->output = mr_output_open(&run->request->output, error);
-    return !run->output || check_output(run, error) || open_reduction(run, error) || open_cluster(run, error) ? -1 : 0;
+    return !run->output || check_output(run, error) || open_reduction(run, error) ? -1 : 0;
+}
+
+static int replay(run_t *run, mr_error_t *error) {
+    mr_resume_target_t target = {&run->work, run->sink, run->groups, &run->ledger};
+    return mr_resume_replay(&run->resume, &target, error);
 }
 
 /* ---- what may take long and hears no signals runs in a thread of its own, so that Ctrl-C is heard meanwhile ---- */
@@ -179,6 +201,7 @@ static void leave_at_once(run_t *run, const aside_t *aside, unsigned signal_numb
     mr_scratch_t scratch = run->scratch; /* the thread may still read the run's */
     mr_progress_clear(&run->progress);
     mr_error_set(&error, MR_STATUS_INTERRUPTED, "interrupted by signal %u; no output was written", signal_number);
+    mr_resume_advise(&run->resume, &error);
     mr_log_error(&error);
     if (run->output)
         mr_output_abandon(run->output);
@@ -241,10 +264,11 @@ static int merge(run_t *run, mr_error_t *error) {
 
 /* What was read must be what was planned, before anything appears at the output's path. */
 static int verify(run_t *run, mr_error_t *error) {
-    return (!run->work.planned && mr_inputs_verify(&run->work.inputs, error)) ||
-                   mr_ledger_reconcile(&run->ledger, error)
-               ? -1
-               : 0;
+    if (!run->work.planned && mr_inputs_verify(&run->work.inputs, error)) {
+        run->resume.ready = false; /* with other inputs it is another job */
+        return -1;
+    }
+    return mr_ledger_reconcile(&run->ledger, error);
 }
 
 static void print_summary(const run_t *run) {
@@ -264,6 +288,7 @@ static void close_parts(run_t *run) {
     mr_output_destroy(&run->output);
     mr_timeline("freed");
     mr_work_free(&run->work);
+    mr_resume_close(&run->resume);
     mr_scratch_remove(&run->scratch);
     if (run->signals >= 0)
         close(run->signals);
@@ -271,14 +296,16 @@ static void close_parts(run_t *run) {
 
 static int carry_out(run_t *run, mr_error_t *error) {
     if (watch_signals(run, error) || mr_scratch_make(&run->scratch, run->request->tmp_dir, error) ||
-        do_aside(run, plan, error))
+        (!run->request->dry_run && mr_resume_open(&run->resume, run->request, error)) || do_aside(run, plan, error))
         return -1;
     if (run->request->dry_run)
         return print_plan(run, error);
-    if (open_parts(run, error) || mr_cluster_run(run->cluster, error) || verify(run, error) || merge(run, error) ||
+    if (open_parts(run, error) || (run->resume.journal && do_aside(run, replay, error)) || open_cluster(run, error) ||
+        mr_cluster_run(run->cluster, error) || verify(run, error) || merge(run, error) ||
         mr_output_commit(run->output, error))
         return -1;
     mr_timeline("the output is durable");
+    mr_resume_finish(&run->resume);
     print_summary(run);
     return 0;
 }
@@ -288,6 +315,7 @@ int mr_run(const mr_request_t *request, mr_error_t *error) {
         .request = request, .progress = {.mode = request->progress}, .signals = -1, .started_ms = mr_clock_ms()};
     mr_timeline("began");
     int failed = carry_out(&run, error);
+    mr_resume_advise(&run.resume, error);
     mr_progress_clear(&run.progress);
     close_parts(&run);
     return failed;

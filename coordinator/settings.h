@@ -31,6 +31,8 @@
     X(MEMORY, "memory", 0, "SIZE", "1G", "for reducing; and as much again for the local workers")                      \
     X(REDUCERS, "reducers", 0, "N", "0", "threads that merge at the end (0: as many as processors)")                   \
     X(TMP, "tmp", 0, "DIR", NULL, "where what outgrows memory is kept (default: $TMPDIR or /tmp)")                     \
+    X(JOURNAL, "journal", 0, "DIR", NULL, "keep what is committed in DIR, to go on after a crash")                     \
+    X(RESUME, "resume", 0, NULL, NULL, "go on with the job in the journal, if it holds one")                           \
     X(MAX_RECORD, "max-record", 0, "SIZE", "64M", "a longer line is a bad record")                                     \
     X(SKIP_BAD, "skip-bad", 0, "N", "0", "skip and count up to N bad records")                                         \
     X(FLUSH, "flush", 0, "TIME", "10s", "a worker sends what it has at least so often")                                \

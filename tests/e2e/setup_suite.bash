@@ -5,4 +5,5 @@ setup_suite() {
     cc -O1 -o "$BATS_SUITE_TMPDIR/peak" "$here/peak.c"
     cc -O1 -o "$BATS_SUITE_TMPDIR/catch" "$here/catch.c"
     cc -O1 -shared -fPIC -o "$BATS_SUITE_TMPDIR/crash.so" "$here/crash.c" -ldl
+    cc -O1 -shared -fPIC -o "$BATS_SUITE_TMPDIR/storage.so" "$here/storage.c" -ldl
 }
