@@ -137,12 +137,14 @@ void mr_sched_unshelve(mr_scheduler_t *scheduler, mr_sched_worker_t *worker) {
 /* ---- queues ---- */
 
 void mr_sched_hungry(mr_scheduler_t *scheduler, mr_sched_worker_t *worker) {
-    if (worker->hungry || worker->alone || !mr_sched_takes(worker))
+    if (worker->alone || !mr_sched_takes(worker))
+        return;
+    if (scheduler->backup_at > scheduler->now)
+        scheduler->backup_at = scheduler->now; /* a thread may be idle that was not */
+    if (worker->hungry)
         return;
     worker->hungry = true;
     TAILQ_INSERT_TAIL(&scheduler->hungry, worker, by_hunger);
-    if (scheduler->backup_at > scheduler->now)
-        scheduler->backup_at = scheduler->now; /* a thread may be idle that was not */
 }
 
 void mr_sched_sated(mr_scheduler_t *scheduler, mr_sched_worker_t *worker) {

@@ -194,7 +194,8 @@ void mr_slot_run(mr_slot_t *slot, const mr_spec_t *spec) {
     mr_error_t error = {0};
     mr_result_t result = {.task = spec->task, .attempt = spec->attempt};
     trouble_t trouble = {.retry = true};
-    if (slot->partial && slot->shop->limits->eager && slot->group != spec->group)
+    bool alone = spec->flags & MR_SPEC_ALONE;
+    if (slot->partial && (alone || (slot->shop->limits->eager && slot->group != spec->group)))
         mr_slot_flush(slot);
     if (slot->gave_up)
         return;
@@ -204,6 +205,6 @@ void mr_slot_run(mr_slot_t *slot, const mr_spec_t *spec) {
         return;
     }
     mr_outbox_done(slot->shop->outbox, (mr_attempt_t){spec->task, spec->attempt});
-    if (should_flush(slot))
+    if (alone || should_flush(slot))
         mr_slot_flush(slot);
 }

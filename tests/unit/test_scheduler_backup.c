@@ -50,6 +50,34 @@ static void an_overdue_attempt_gets_one_backup(void **state) {
     end(&f);
 }
 
+/* A worker that stops with many tasks: whoever ends one backup gets the next at once. */
+static void the_next_backup_does_not_wait(void **state) {
+    (void) state;
+    fixture_t f;
+    mr_scheduler_config_t config = usual(6);
+    config.backup_floor_ms = 1000;
+    config.silent_ms = 5000;
+    begin_with(&f, config);
+    assert_int_equal(mr_scheduler_join(f.scheduler, 0, 1, 4, 0), 0);
+    assert_int_equal(mr_scheduler_join(f.scheduler, 0, 2, 1, 0), 0);
+    actions(&f, 0);
+    size_t theirs = 0;
+    for (size_t i = 0; i < f.count; i++)
+        theirs += f.to[i] == 1;
+    for (int64_t now = 100; f.count; actions(&f, now), now += 100) /* 2 does all it gets, 1 does nothing */
+        for (size_t i = 0; i < f.count; i++)
+            if (f.to[i] == 2)
+                assert_true(mr_scheduler_partial(f.scheduler, now, 2, &f.sent[i], 1));
+    assert_true(theirs >= 4 && theirs < 6);
+    for (size_t i = 0; i < theirs; i++) {
+        actions(&f, 1300 + (int64_t) i);
+        assert_int_equal(f.count, 1);
+        assert_true(f.to[0] == 2 && f.alone);
+        mr_scheduler_done(f.scheduler, 1300 + (int64_t) i, 2, f.sent, 1);
+    }
+    end(&f);
+}
+
 static void no_backups_without_a_floor(void **state) {
     (void) state;
     fixture_t f;
@@ -242,6 +270,7 @@ static void a_thread_that_lost_its_attempt_is_busy(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_overdue_attempt_gets_one_backup),
+        cmocka_unit_test(the_next_backup_does_not_wait),
         cmocka_unit_test(no_backups_without_a_floor),
         cmocka_unit_test(the_backup_may_win),
         cmocka_unit_test(the_first_attempt_may_win),
