@@ -126,6 +126,8 @@ static int read_body(mr_gzip_t *gzip, char *into, size_t size, size_t *got, mr_e
     int result = isal_inflate(state);
     size_t out = (size_t) (state->next_out - (unsigned char *) into);
     *got += out;
+    if (state->avail_in > INPUT_BLOCK)
+        state->avail_in = 0; /* counted below zero: ISA-L does so in damaged bodies */
     if (result == ISAL_INCORRECT_CHECKSUM)
         return damaged(gzip, mr_gzip_consumed(gzip), "damaged gzip data (checksum differs)", error);
     if (result < 0)

@@ -369,6 +369,19 @@ static void test_every_truncation(void **state) {
     mr_buffer_free(&file);
 }
 
+/* ISA-L's count of what is left of such a body falls below zero: the place told must lie in the file all the same. */
+static void test_damage_is_told_within_the_file(void **state) {
+    (void) state;
+    static const unsigned char bytes[] = {0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0x2b, 0xc9, 0x48,
+                                          0x55, 0x48, 0xcb, 0x2c, 0x2a, 0x2e, 0x51, 0xc8, 0xc9, 0xcc, 0x4b, 0xe5, 0x2a,
+                                          0x01, 0x72, 0x8b, 0x53, 0x93, 0xf3, 0xf3, 0x52, 0x10, 0xfc, 0x81, 0xfc, 0xff,
+                                          0xff, 0xff, 0x92, 0x06, 0x00, 0x8e, 0xba, 0xfe, 0x70, 0x9b, 0x00, 0x00, 0x00};
+    mr_buffer_t file = {0};
+    put(&file, bytes, sizeof bytes);
+    expect_error(&file, "52: damaged gzip data");
+    mr_buffer_free(&file);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_members),
@@ -380,6 +393,7 @@ int main(void) {
         cmocka_unit_test(test_reserved_flags),
         cmocka_unit_test(test_every_flip),
         cmocka_unit_test(test_every_truncation),
+        cmocka_unit_test(test_damage_is_told_within_the_file),
     };
     snprintf(path, sizeof path, "/tmp/millrace-test-gzip-%d", (int) getpid());
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
