@@ -28,8 +28,8 @@ size_t mr_table_rows(mr_table_t *table); /* distinct keys */
 /* Memory in use for the rows it has now, in bytes: slots and arena. A drain needs 32 bytes a row more while it sorts. */
 size_t mr_table_bytes(const mr_table_t *table);
 
-/* Appends all rows to `run` as one sorted run (run.h) and empties the table, its error included. Of its memory, at most 64 MiB of arena
- * and 16 MiB of slots are kept for reuse. Returns 0, or -1 when memory is out: table and run are then unchanged. */
+/* Appends all rows to `run` as one sorted run (run.h) and empties the table. Of its memory, at most 64 MiB of arena and 16 MiB of slots
+ * are kept for reuse. Returns 0, or -1 when memory is out or the table has an error: table and run are then unchanged. */
 int mr_table_drain(mr_table_t *table, mr_buffer_t *run);
 
 #endif
