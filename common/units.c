@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -103,4 +104,15 @@ void mr_format_duration(char text[32], double seconds) {
         snprintf(text, 32, "%lu:%02lu:%02lu", whole / 3600, whole / 60 % 60, whole % 60);
     else
         snprintf(text, 32, "%lu:%02lu", whole / 60, whole % 60);
+}
+
+void mr_format_time(char text[32], uint64_t ms) {
+    static const struct {
+        uint64_t ms;
+        const char *name;
+    } units[] = {{3600000, "h"}, {60000, "m"}, {1000, "s"}, {1, "ms"}};
+    size_t i = 0;
+    while (ms % units[i].ms || (!ms && i < 2))
+        i++;
+    snprintf(text, 32, "%llu%s", (unsigned long long) (ms / units[i].ms), units[i].name);
 }

@@ -19,6 +19,9 @@ int mr_parse_count(const char *what, const char *text, uint64_t low, uint64_t hi
 /* "930 MB", "1.50 GB": three figures, powers of 1,000 (rates and amounts, as storage is sold). */
 void mr_format_size(char text[32], double bytes);
 
+/* "250ms", "30s", "5m": a time as it may be typed, in the largest unit that holds it whole. */
+void mr_format_time(char text[32], uint64_t ms);
+
 /* "0:03", "12:07", "1:02:09" */
 void mr_format_duration(char text[32], double seconds);
 

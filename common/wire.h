@@ -81,7 +81,8 @@ typedef struct mr_result {
     F(OPTIONS, options)                                                                                                \
     F(BYTES, only)                                                                                                     \
     F(U32, only_set)                                                                                                   \
-    F(U64, block_size) F(U64, table_memory) F(U64, max_record) F(U32, flush_ms) F(U64, skip_bad) F(U32, eager)
+    F(U64, block_size)                                                                                                 \
+    F(U64, table_memory) F(U64, max_record) F(U32, flush_ms) F(U64, skip_bad) F(U32, eager) F(U32, task_timeout_ms)
 #define MR_FIELDS_FLUSH(F) F(U64, epoch) F(U32, generation) F(U64, sent)
 #define MR_FIELDS_GRANT(F) F(U64, epoch) F(U64, size)
 #define MR_FIELDS_COMMITTED(F) F(U64, epoch) F(U64, partial)

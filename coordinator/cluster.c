@@ -56,15 +56,15 @@ static size_t build_tasks(mr_cluster_t *cluster, const mr_attempt_t *attempts, s
     return built;
 }
 
-static uint32_t flags_of(const mr_cluster_t *cluster, const mr_action_t *action) {
-    return (action->alone ? MR_SPEC_ALONE : 0) | (action->suspect && cluster->config.skip_bad ? MR_SPEC_CAREFUL : 0);
+static uint32_t flags_of(const mr_action_t *action) {
+    return (action->alone ? MR_SPEC_ALONE : 0) | (action->suspect ? MR_SPEC_CAREFUL : 0);
 }
 
 static int act_send(mr_cluster_t *cluster, mr_member_t *member, const mr_action_t *action) {
     const mr_attempt_t *attempts = action->attempts;
     size_t count = action->count;
     for (size_t built; count; attempts += built, count -= built) {
-        built = build_tasks(cluster, attempts, count, flags_of(cluster, action));
+        built = build_tasks(cluster, attempts, count, flags_of(action));
         mr_message_t message = {
             .type = MR_TASKS,
             .tasks = {cluster->epoch, member->generation, (mr_spec_t *) (void *) cluster->specs.data, built}};

@@ -86,6 +86,8 @@ static int join(mr_cluster_t *cluster, mr_member_t *member) {
     if (mr_scheduler_join(cluster->scheduler, mr_clock_ms(), member->number, member->threads, member->host_number))
         return mr_error_memory(cluster->error, "taking a worker");
     mr_log(MR_LOG_INFO, "worker %s:%u has joined with %u threads", member->host, member->pid, member->threads);
+    if (member->local)
+        mr_local_joined(cluster->local);
     if (member->held.zone)
         reconcile(cluster, member, &member->held.held);
     mr_message_clear(&member->held);

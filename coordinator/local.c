@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "fate.h"
 
 #define MOST_RESTARTS 32 /* for each process; past that something is wrong that starting again does not mend */
 
@@ -24,7 +25,8 @@ struct mr_local {
     char program[4096 + 64];
     uint32_t processes;
     uint32_t threads;
-    uint32_t restarts;
+    uint32_t restarts; /* since a worker last joined */
+    int64_t oom_kills; /* before the next death */
     child_t children[];
 };
 
@@ -88,6 +90,7 @@ mr_local_t *mr_local_new(const mr_local_config_t *config, mr_error_t *error) {
     snprintf(local->log_level, sizeof local->log_level, "%s", config->log_level);
     local->processes = config->processes;
     local->threads = config->threads;
+    local->oom_kills = mr_fate_oom_kills();
     find_program(local->program, sizeof local->program);
     for (uint32_t i = 0; i < local->processes; i++)
         if (start(local, i, error)) {
@@ -97,28 +100,38 @@ mr_local_t *mr_local_new(const mr_local_config_t *config, mr_error_t *error) {
     return local;
 }
 
-static void describe(mr_local_death_t *death, int status) {
+static void describe(const mr_local_t *local, mr_local_death_t *death, int status) {
     death->status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     death->clean = death->status == 0;
-    if (WIFSIGNALED(status))
-        snprintf(death->cause, sizeof death->cause, "killed by signal %d (%s%s)", WTERMSIG(status),
-                 strsignal(WTERMSIG(status)), WTERMSIG(status) == SIGKILL ? "; perhaps out of memory" : "");
-    else
-        snprintf(death->cause, sizeof death->cause, "exit status %d", death->status);
+    mr_fate_describe(death->cause, sizeof death->cause, status, local->oom_kills);
+}
+
+/* What a kernel has started may outlive the process, but not its group. While the leader is a zombie the number is surely still its own. */
+static bool has_ended(const child_t *child, int *status) {
+    siginfo_t info = {0};
+    if (!child->pid || waitid(P_PID, (id_t) child->pid, &info, WEXITED | WNOHANG | WNOWAIT) || !info.si_pid)
+        return false;
+    kill(-child->pid, SIGKILL);
+    return waitpid(child->pid, status, WNOHANG) == child->pid;
 }
 
 bool mr_local_reap(mr_local_t *local, mr_local_death_t *death) {
     for (uint32_t i = 0; i < local->processes; i++) {
         int status;
         child_t *child = &local->children[i];
-        if (!child->pid || waitpid(child->pid, &status, WNOHANG) != child->pid)
+        if (!has_ended(child, &status))
             continue;
         *death = (mr_local_death_t){.pid = child->pid, .wanted = child->killed};
-        describe(death, status);
+        describe(local, death, status);
+        local->oom_kills = mr_fate_oom_kills();
         *child = (child_t){0};
         return true;
     }
     return false;
+}
+
+void mr_local_joined(mr_local_t *local) {
+    local->restarts = 0;
 }
 
 int mr_local_restart(mr_local_t *local, mr_error_t *error) {
@@ -174,7 +187,7 @@ void mr_local_destroy(mr_local_t **local, int64_t grace_ms) {
     wait_for_children(self, mr_clock_ms() + grace_ms);
     for (uint32_t i = 0; i < self->processes; i++)
         if (self->children[i].pid) {
-            kill(self->children[i].pid, SIGKILL);
+            kill(-self->children[i].pid, SIGKILL);
             waitpid(self->children[i].pid, NULL, 0);
         }
     free(self);

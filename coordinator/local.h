@@ -33,8 +33,12 @@ typedef struct mr_local_death {
 /* The next child that has ended and was not reported yet. False: none. */
 bool mr_local_reap(mr_local_t *local, mr_local_death_t *death);
 
-/* Starts a process in the place of one that has died. Fails (status NO_WORKERS) when too many died. */
+/* Starts a process in the place of one that has died. Fails (status NO_WORKERS) when too many died and none has joined meanwhile: one
+ * that has joined is sound, and what dies of a task is bounded by the task's attempts. */
 int mr_local_restart(mr_local_t *local, mr_error_t *error);
+
+/* One of the processes has joined. */
+void mr_local_joined(mr_local_t *local);
 
 /* Sends a signal to a child, if it is one of ours and lives. */
 void mr_local_kill(mr_local_t *local, pid_t pid, int signal);

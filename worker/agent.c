@@ -112,9 +112,7 @@ static void close_agent(mr_agent_t *agent) {
     mr_outbox_close(&agent->outbox);
     mr_book_close(&agent->book);
     free(agent->running);
-    if (agent->shop.job && agent->shop.job->destroy)
-        agent->shop.job->destroy(agent->state);
-    mr_options_destroy(&agent->options);
+    mr_unconfigure(&agent->configured);
     mr_message_clear(&agent->job);
     mr_message_clear(&agent->welcome);
     if (agent->signals >= 0)

@@ -4,7 +4,6 @@
  * gives its place to a new process, as nothing of what it holds is of use. */
 #include "agent_private.h"
 #include "clock.h"
-#include "jobs/registry.h"
 #include "log.h"
 
 #define SILENT_LEASES 3 /* a coordinator silent for so many leases is gone */
@@ -52,38 +51,20 @@ int mr_agent_welcome(mr_agent_t *agent, mr_message_t *message, mr_error_t *error
     return 0;
 }
 
-static int configure_job(mr_agent_t *agent, const mr_job_message_t *message, mr_error_t *error) {
-    const mr_job_t *job = mr_job_find(message->name);
-    mr_complaint_t complaint = {0};
-    if (!job)
-        return mr_error_set(error, MR_STATUS_REFUSED, "the coordinator's job '%s' is not known here", message->name);
-    agent->options = mr_options_new(job);
-    if (!agent->options)
-        return mr_error_memory(error, "configuring the job");
-    for (size_t i = 0; i < message->options_count; i++) {
-        const mr_option_t *known = mr_options_known(agent->options, message->options[i].name);
-        const char *value = known && !known->value ? NULL : message->options[i].value;
-        if (mr_options_set(agent->options, message->options[i].name, value, error))
-            return -1;
-    }
-    agent->shop.job = mr_job_variant(job, agent->options);
-    if (agent->shop.job->configure && agent->shop.job->configure(agent->options, &agent->state, &complaint))
-        return mr_error_set(error, MR_STATUS_USAGE, "%s: %s", message->name, complaint.text);
-    return 0;
-}
-
 int mr_agent_take_job(mr_agent_t *agent, mr_message_t *message, mr_error_t *error) {
     if (agent->job.type)
         return 0;
     agent->job = *message;
     message->zone = NULL;
     agent->job_id = agent->welcome.welcome.job_id;
-    if (configure_job(agent, &agent->job.job, error))
+    if (mr_configure(&agent->configured, &agent->job.job, error))
         return -1;
-    agent->shop.state = agent->state;
+    agent->shop.job = agent->configured.job;
+    agent->shop.state = agent->configured.state;
     agent->shop.limits = &agent->job.job;
     agent->shop.tmp_dir = agent->config->tmp_dir;
     agent->shop.outbox = &agent->outbox;
+    agent->shop.program = "/proc/self/exe";
     agent->pool = mr_pool_new(&agent->shop, agent->config->threads, error);
     return agent->pool ? 0 : -1;
 }

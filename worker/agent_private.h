@@ -5,7 +5,7 @@
 
 #include "agent.h"
 #include "book.h"
-#include "options.h"
+#include "configure.h"
 #include "pool.h"
 #include "shelf.h"
 
@@ -18,8 +18,7 @@ typedef struct mr_agent {
     mr_message_t welcome; /* the latest; type 0: none yet */
     mr_message_t job;     /* type 0: no job yet; the workshop borrows from it */
     uint64_t job_id;      /* of `job` */
-    mr_options_t *options;
-    void *state; /* the job's */
+    mr_configured_t configured;
     mr_workshop_t shop;
     mr_pool_t *pool;       /* NULL before the job */
     mr_running_t *running; /* owned: room for what each thread works on */

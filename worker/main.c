@@ -6,6 +6,7 @@
 #include "agent.h"
 #include "cpu.h"
 #include "log.h"
+#include "probe.h"
 #include "standard.h"
 #include "units.h"
 
@@ -33,6 +34,7 @@ static const char help[] =
 typedef struct arguments {
     mr_agent_config_t agent;
     long parent;
+    long probe; /* the socket to take records to try from; 0: this is a worker */
     int log_level;
 } arguments_t;
 
@@ -74,6 +76,8 @@ static int take_option(arguments_t *arguments, int option, const char *typed, mr
         return take_time("--idle-timeout", optarg, &arguments->agent.idle_timeout_ms, error);
     case 'p':
         return take_number("--parent", optarg, 1, INT_MAX, &arguments->parent, error);
+    case 'P':
+        return take_number("--probe", optarg, 3, INT_MAX, &arguments->probe, error);
     case 'l':
         arguments->log_level = mr_log_level_find(optarg);
         return arguments->log_level < 0
@@ -96,6 +100,7 @@ static int read_arguments(arguments_t *arguments, int argc, char **argv, mr_erro
                                             {"version", no_argument, NULL, 'V'},
                                             {"once", no_argument, NULL, 'o'},
                                             {"idle-timeout", required_argument, NULL, 'i'},
+                                            {"probe", required_argument, NULL, 'P'},
                                             {NULL, 0, NULL, 0}};
     opterr = 0;
     for (int option; (option = getopt_long(argc, argv, "j:hV", options, NULL)) != -1;) {
@@ -108,7 +113,7 @@ static int read_arguments(arguments_t *arguments, int argc, char **argv, mr_erro
     }
     if (optind < argc)
         return mr_error_set(error, MR_STATUS_USAGE, "unexpected argument '%s'", argv[optind]);
-    if (!arguments->agent.connect)
+    if (!arguments->agent.connect && !arguments->probe)
         return mr_error_set(error, MR_STATUS_USAGE, "--connect ENDPOINT is missing; see millrace-worker --help");
     return 0;
 }
@@ -137,7 +142,9 @@ int main(int argc, char **argv) {
     if (!read_arguments(&arguments, argc, argv, &error)) {
         mr_log_init("millrace-worker", (mr_log_level_t) arguments.log_level);
         follow_parent(arguments.parent);
-        if (mr_agent_run(&arguments.agent, &error) > 0)
+        if (arguments.probe)
+            mr_probe_serve((int) arguments.probe, &error);
+        else if (mr_agent_run(&arguments.agent, &error) > 0)
             execute_anew(argv, &error);
     }
     if (error.status)

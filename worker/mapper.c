@@ -35,7 +35,7 @@ static int too_many_bad(mr_mapper_t *mapper, const char *path, uint64_t offset, 
     return 0;
 }
 
-static uint64_t offset_of(const mr_place_t *place, const char *record) {
+uint64_t mr_place_offset(const mr_place_t *place, const char *record) {
     return place->reader ? mr_reader_offset(place->reader, record) : place->offset + (uint64_t) (record - place->data);
 }
 
@@ -45,7 +45,8 @@ static int account_rejects(mr_mapper_t *mapper, const mr_place_t *place, const m
     uint64_t before = result->rejected - mapper->out.rejected;
     for (size_t i = 0; i < kept; i++) {
         const mr_rejected_t *reject = &mapper->out.rejects[i];
-        if (too_many_bad(mapper, place->path, offset_of(place, reject->record), reject->reason, before + i + 1, error))
+        if (too_many_bad(mapper, place->path, mr_place_offset(place, reject->record), reject->reason, before + i + 1,
+                         error))
             return -1;
     }
     if (result->rejected > mapper->shop->limits->skip_bad)
@@ -65,11 +66,16 @@ int mr_mapper_map(mr_mapper_t *mapper, const mr_place_t *place, size_t size, mr_
     return failed ? mr_error_set(error, failed->status, "%s: %s", place->path, failed->text) : 0;
 }
 
-int mr_mapper_skip(mr_mapper_t *mapper, const char *path, const mr_block_t *block, mr_result_t *result,
-                   mr_error_t *error) {
+int mr_mapper_reject(mr_mapper_t *mapper, const char *path, uint64_t offset, const char *reason, mr_result_t *result,
+                     mr_error_t *error) {
     result->records++;
     result->rejected++;
-    return too_many_bad(mapper, path, block->bad_offset, block->bad, result->rejected, error);
+    return too_many_bad(mapper, path, offset, reason, result->rejected, error);
+}
+
+int mr_mapper_skip(mr_mapper_t *mapper, const char *path, const mr_block_t *block, mr_result_t *result,
+                   mr_error_t *error) {
+    return mr_mapper_reject(mapper, path, block->bad_offset, block->bad, result, error);
 }
 
 bool mr_mapper_full(const mr_mapper_t *mapper) {

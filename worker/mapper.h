@@ -17,6 +17,7 @@ typedef struct mr_workshop {
     atomic_size_t held;                /* bytes of runs in memory, in partials not yet committed or discarded */
     atomic_size_t waiting;             /* tasks that no thread has begun */
     atomic_bool stop;                  /* give up what is running */
+    const char *program;               /* this one, to try records in (probe.h) */
     void (*call_mates)(void *pool);    /* wakes idle threads: there is a file to share (relay.h) */
     void *pool;
 } mr_workshop_t;
@@ -42,6 +43,13 @@ int mr_mapper_reset(mr_mapper_t *mapper, mr_error_t *error);
 
 /* Maps `size` > 0 bytes of whole lines at place->data, and counts in `result`. */
 int mr_mapper_map(mr_mapper_t *mapper, const mr_place_t *place, size_t size, mr_result_t *result, mr_error_t *error);
+
+/* Counts a record that is left out as bad, unless there are more of them than --skip-bad allows: then it fails. */
+int mr_mapper_reject(mr_mapper_t *mapper, const char *path, uint64_t offset, const char *reason, mr_result_t *result,
+                     mr_error_t *error);
+
+/* Where a record of the place stands in its file. */
+uint64_t mr_place_offset(const mr_place_t *place, const char *record);
 
 /* Counts a record too long to be mapped. */
 int mr_mapper_skip(mr_mapper_t *mapper, const char *path, const mr_block_t *block, mr_result_t *result,

@@ -6,6 +6,7 @@
 int mr_slot_init(mr_slot_t *slot, mr_workshop_t *shop, mr_error_t *error) {
     *slot = (mr_slot_t){.shop = shop};
     mr_relay_init(&slot->relay, shop);
+    mr_careful_init(&slot->careful, &slot->mapper, &slot->fate, &slot->timed);
     slot->reader = mr_reader_new(shop->limits->block_size, shop->limits->max_record);
     if (!slot->reader)
         return mr_error_memory(error, "starting a thread");
@@ -16,6 +17,7 @@ void mr_slot_close(mr_slot_t *slot) {
     mr_reader_destroy(&slot->reader);
     mr_mapper_close(&slot->mapper);
     mr_relay_close(&slot->relay);
+    mr_careful_close(&slot->careful);
     mr_partial_destroy(&slot->partial);
     mr_buffer_free(&slot->payload);
 }
@@ -75,7 +77,13 @@ void mr_slot_flush(mr_slot_t *slot) {
 
 /* Whether a mate may have the block: its bytes are then as in the file, so that offsets can be told without the reader. */
 static bool may_share(const mr_slot_t *slot, const mr_segment_t *segment, uint64_t crlf_before) {
-    return segment->format == MR_FORMAT_GZIP && mr_reader_counts(slot->reader).crlf == crlf_before;
+    return segment->format == MR_FORMAT_GZIP && !(slot->flags & MR_SPEC_CAREFUL) &&
+           mr_reader_counts(slot->reader).crlf == crlf_before;
+}
+
+static int map_text(mr_slot_t *slot, const mr_place_t *place, size_t size, mr_result_t *result, mr_error_t *error) {
+    return slot->flags & MR_SPEC_CAREFUL ? mr_careful_map(&slot->careful, place, size, result, error)
+                                         : mr_mapper_map(&slot->mapper, place, size, result, error);
 }
 
 static int take_block(mr_slot_t *slot, const mr_segment_t *segment, const mr_block_t *block, bool share,
@@ -88,12 +96,17 @@ static int take_block(mr_slot_t *slot, const mr_segment_t *segment, const mr_blo
             return put < 0 ? -1 : 0;
     }
     mr_place_t place = {segment->path, slot->reader, block->data, 0};
-    if (mr_mapper_map(&slot->mapper, &place, block->size, result, error))
+    if (map_text(slot, &place, block->size, result, error))
         return -1;
     /* Only a task larger than the table gets here in its middle; its runs can't be sent before it ends. */
     if (mr_mapper_full(&slot->mapper))
         return mr_mapper_drain(&slot->mapper, slot->partial, slot->shop->tmp_dir, error);
     return 0;
+}
+
+static bool is_stopped(const mr_slot_t *slot) {
+    return atomic_load_explicit(&slot->shop->stop, memory_order_relaxed) ||
+           atomic_load_explicit(&slot->fate, memory_order_relaxed) != MR_SLOT_GOES_ON;
 }
 
 static int read_blocks(mr_slot_t *slot, const mr_segment_t *segment, mr_result_t *result, mr_error_t *error) {
@@ -107,7 +120,7 @@ static int read_blocks(mr_slot_t *slot, const mr_segment_t *segment, mr_result_t
         crlf = counts.crlf;
         result->bytes = before + counts.bytes;
         atomic_store_explicit(&slot->bytes, result->bytes, memory_order_relaxed);
-        if (atomic_load_explicit(&slot->shop->stop, memory_order_relaxed))
+        if (is_stopped(slot))
             return mr_error_set(error, MR_STATUS_INTERRUPTED, "stopped");
     }
     mr_reader_counts_t counts = mr_reader_counts(slot->reader);
@@ -161,15 +174,23 @@ static int run_payload(mr_slot_t *slot, const mr_spec_t *spec, mr_result_t *resu
     if (!spec->payload.size)
         return 0; /* a kernel is never called for nothing */
     mr_place_t place = {"argument", NULL, slot->payload.data + MR_MAP_MARGIN, 0};
-    return mr_mapper_map(&slot->mapper, &place, spec->payload.size, result, error);
+    return map_text(slot, &place, spec->payload.size, result, error);
+}
+
+static bool is_disowned(const mr_slot_t *slot) {
+    return atomic_load(&slot->fate) == MR_SLOT_DISOWNED;
 }
 
 static void take_failure(mr_slot_t *slot, const mr_spec_t *spec, trouble_t trouble, const mr_error_t *error) {
+    mr_attempt_t attempt = {spec->task, spec->attempt};
     if (trouble.began)
         spoil_partial(slot);
+    if (is_disowned(slot) || atomic_load(&slot->shop->stop))
+        return; /* nobody waits for an answer */
     if (error->status == MR_STATUS_INTERRUPTED)
-        return; /* the process is leaving; nobody waits for an answer */
-    mr_outbox_failed(slot->shop->outbox, (mr_attempt_t){spec->task, spec->attempt}, trouble.retry, error);
+        mr_outbox_returned(slot->shop->outbox, attempt);
+    else
+        mr_outbox_failed(slot->shop->outbox, attempt, trouble.retry || slot->careful.blamed, error);
 }
 
 static int run_spec(mr_slot_t *slot, const mr_spec_t *spec, mr_result_t *result, trouble_t *trouble,
@@ -190,21 +211,38 @@ static bool should_flush(const mr_slot_t *slot) {
            slot->partial->run_count > 0 || mr_clock_ms() - slot->opened_ms >= limits->flush_ms;
 }
 
+/* The open partial may be spoiled by this task, or would be lost with the process. */
+static bool must_flush_first(const mr_slot_t *slot, const mr_spec_t *spec) {
+    return slot->partial && (spec->flags || (slot->shop->limits->eager && slot->group != spec->group));
+}
+
+static void begin(mr_slot_t *slot, const mr_spec_t *spec) {
+    int64_t now = mr_clock_ms();
+    if (must_flush_first(slot, spec))
+        mr_slot_flush(slot);
+    slot->flags = spec->flags;
+    slot->careful.blamed = false;
+    atomic_store_explicit(&slot->bytes, 0, memory_order_relaxed);
+    atomic_store(&slot->since, now);
+    atomic_store(&slot->timed, now);
+}
+
 void mr_slot_run(mr_slot_t *slot, const mr_spec_t *spec) {
     mr_error_t error = {0};
     mr_result_t result = {.task = spec->task, .attempt = spec->attempt};
     trouble_t trouble = {.retry = true};
-    bool alone = spec->flags & MR_SPEC_ALONE;
-    if (slot->partial && (alone || (slot->shop->limits->eager && slot->group != spec->group)))
-        mr_slot_flush(slot);
-    if (slot->gave_up)
+    begin(slot, spec);
+    if (slot->gave_up || is_disowned(slot))
         return;
-    atomic_store_explicit(&slot->bytes, 0, memory_order_relaxed);
-    if (run_spec(slot, spec, &result, &trouble, &error)) {
+    int failed = run_spec(slot, spec, &result, &trouble, &error);
+    atomic_store(&slot->timed, 0);
+    mr_careful_rest(&slot->careful);
+    if (failed || is_disowned(slot)) {
+        trouble.began |= !failed;
         take_failure(slot, spec, trouble, &error);
         return;
     }
     mr_outbox_done(slot->shop->outbox, (mr_attempt_t){spec->task, spec->attempt});
-    if (alone || should_flush(slot))
+    if (spec->flags || should_flush(slot))
         mr_slot_flush(slot);
 }

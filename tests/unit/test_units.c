@@ -127,11 +127,28 @@ static void durations(void **state) {
     expect_duration(1e30, "277777:46:39");
 }
 
+static void expect_time_text(uint64_t ms, const char *want) {
+    char text[32];
+    mr_format_time(text, ms);
+    assert_string_equal(text, want);
+}
+
+static void formatted_times(void **state) {
+    (void) state;
+    expect_time_text(0, "0s");
+    expect_time_text(250, "250ms");
+    expect_time_text(30000, "30s");
+    expect_time_text(90000, "90s");
+    expect_time_text(300000, "5m");
+    expect_time_text(7200000, "2h");
+    expect_time_text(UINT64_MAX, "18446744073709551615ms");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sizes),     cmocka_unit_test(times),  cmocka_unit_test(not_sizes),
-        cmocka_unit_test(range),     cmocka_unit_test(counts), cmocka_unit_test(formatted_sizes),
-        cmocka_unit_test(durations),
+        cmocka_unit_test(sizes),     cmocka_unit_test(times),           cmocka_unit_test(not_sizes),
+        cmocka_unit_test(range),     cmocka_unit_test(counts),          cmocka_unit_test(formatted_sizes),
+        cmocka_unit_test(durations), cmocka_unit_test(formatted_times),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

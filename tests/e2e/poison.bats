@@ -1,0 +1,98 @@
+#!/usr/bin/env bats
+# Records that crash or hang the process they are mapped in, tasks that do so wherever they run, and workers that are told to leave while they run
+# something long. The job `faulty` maps lines like `count`; its lines `!crash`, `!hang` and so on do what they say.
+load helpers
+
+export ASAN_OPTIONS=handle_segv=0:handle_abort=0 # they are to die of the signal
+
+# good FILE LINES; poison FILE IN EVERY WORD...: the same with a bad line after every so many good ones, the words in turn.
+good() {
+    mawk -v n="$2" 'BEGIN { for (i = 0; i < n; i++) printf "key-%d\t%d\n", (i * 7919) % 1009, i }' >"$1"
+}
+
+poison() {
+    local file=$1 in=$2 every=$3
+    shift 3
+    mawk -v every="$every" -v words="$*" 'BEGIN { n = split(words, word, " ") }
+        { print } NR % every == 0 { print word[k++ % n + 1] "\t0" }' "$in" >"$file"
+}
+
+serial() {
+    ok run faulty "$1" --workers 1 -j 1 --chunk 1G
+    mv out wanted
+}
+
+# expect_skipped N FILE: the rows are those of the good lines, N bad ones are counted, and each is named that is: FILE:OFFSET is where it is.
+expect_skipped() {
+    local count=$1 file=$2 offset named=0
+    expect_status 0
+    expect_same wanted out
+    expect_summary " $count rejected"
+    for offset in $(grep -o "$file:[0-9]*: bad record skipped: it " err | cut -d : -f 2); do
+        [ "$(tail -c +$((offset + 1)) "$file" | head -c 1)" = ! ] || fail "no bad line at $offset"
+        named=$((named + 1))
+    done
+    [ "$named" -ge $((count < 5 ? count : 5)) ] || fail "only $named of $count named" "$(<err)"
+}
+
+@test "records that crash the job are found and left out, those only" {
+    good lines 40000
+    serial lines
+    poison bad lines 15000 '!crash' '!abort'
+    mr run faulty bad --chunk 32K --workers 2 --skip-bad 2
+    expect_skipped 2 bad
+    expect_text err 'bad record skipped: it crashes the job (killed by signal 11 (Segmentation fault))'
+    expect_text err 'bad record skipped: it crashes the job (killed by signal 6 (Aborted))'
+}
+
+@test "many in one task, and in many tasks" {
+    good lines 20000
+    serial lines
+    poison bad lines 500 '!crash' '!exit' '!abort'
+    mr run faulty bad --chunk 1G --skip-bad 40
+    expect_skipped 40 bad
+    mr run faulty bad --chunk 8K --workers 2 --skip-bad 40
+    expect_skipped 40 bad
+}
+
+@test "in a gzip file, in lines that end in CR LF, and in small files packed together" {
+    good lines 20000
+    serial lines
+    poison bad lines 9000 '!crash'
+    gzip -k bad
+    mr run faulty bad.gz --skip-bad 2
+    expect_status 0
+    expect_same wanted out
+    expect_summary ' 2 rejected'
+    offset=$(grep -b -o '!crash' bad | head -n 1 | cut -d : -f 1)
+    expect_text err "bad.gz:$offset: bad record skipped: it crashes the job"
+    sed 's/$/\r/' bad >crlf
+    mr run faulty crlf --chunk 64K --skip-bad 2
+    expect_skipped 2 crlf
+    split -l 500 bad part-
+    mr run faulty part-* --skip-bad 2
+    expect_status 0
+    expect_same wanted out
+    expect_summary ' 2 rejected'
+}
+
+@test "one more than --skip-bad allows ends the job" {
+    good lines 2000
+    poison bad lines 600 '!crash'
+    mr run faulty bad --skip-bad 2 --chunk 1G -o rows
+    expect_status 3
+    offset=$(grep -b -o '!crash' bad | tail -n 1 | cut -d : -f 1)
+    expect_text err "error: bad:$offset: bad record: it crashes the job (killed by signal 11 (Segmentation fault)) (--skip-bad N allows N of them)"
+    [ ! -e rows ]
+}
+
+@test "without --skip-bad the job ends after four attempts and names the record" {
+    good lines 2000
+    poison bad lines 1500 '!crash'
+    mr run faulty bad --chunk 8K --workers 2 -o rows
+    expect_status 1
+    offset=$(grep -b -o '!crash' bad | cut -d : -f 1)
+    expect_text err "the task failed 4 times; the last time: bad:$offset: this record crashes the job (killed by signal 11 (Segmentation fault)); --skip-bad 1 skips it"
+    [ "$(grep -c 'killed by signal 11.*its tasks are queued again' err)" -eq 2 ] # the other two attempts were careful
+    [ ! -e rows ]
+}
