@@ -41,6 +41,7 @@ typedef struct mr_cluster_config {
     uint64_t skip_bad;      /* bad records allowed */
     uint32_t flush_ms;      /* a partial is sent when it is so old */
     uint32_t lease_ms;
+    uint32_t task_timeout_ms;   /* a task that runs longer has failed; 0: none */
     uint32_t worker_timeout_ms; /* no worker for so long ends the job */
     int signals;                /* signalfd of SIGINT, SIGTERM and SIGCHLD, all blocked */
 } mr_cluster_config_t;

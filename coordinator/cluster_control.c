@@ -73,6 +73,8 @@ static int take_failed(mr_cluster_t *cluster, mr_member_t *member, const mr_fail
         return mr_error_set(cluster->error, status, "%s%s", name, text);
     snprintf(cluster->last_failure, sizeof cluster->last_failure, "%s%s (on %s)", name, text, member->host);
     cluster->last_status = status;
+    mr_progress_clear(cluster->config.progress);
+    mr_log(MR_LOG_WARNING, "%s; the task is queued again", cluster->last_failure);
     mr_scheduler_failed(cluster->scheduler, mr_clock_ms(), member->number,
                         (mr_attempt_t){failed->task, failed->attempt});
     return 0;

@@ -40,6 +40,7 @@ static int send_job(mr_cluster_t *cluster, const mr_member_t *member) {
                             .max_record = config->max_record,
                             .flush_ms = config->flush_ms,
                             .skip_bad = config->skip_bad,
+                            .task_timeout_ms = config->task_timeout_ms,
                             .eager = config->groups != NULL};
     mr_cluster_send(cluster, member, &(mr_message_t){.type = MR_JOB, .job = job});
     free(options);

@@ -113,7 +113,7 @@ static int read_listen(mr_request_t *request, mr_error_t *error) {
 static int read_limits(mr_request_t *request, mr_error_t *error) {
     const mr_settings_t *settings = &request->settings;
     mr_cluster_config_t *cluster = &request->cluster;
-    uint64_t flush, lease, timeout, backup;
+    uint64_t flush, lease, task_timeout, timeout, backup;
     if (mr_settings_size(settings, MR_SETTING_CHUNK, 0, (uint64_t) 1 << 50, &request->chunk, error) ||
         mr_settings_size(settings, MR_SETTING_MEMORY, (uint64_t) 1 << 20, (uint64_t) 1 << 44, &request->memory,
                          error) ||
@@ -123,11 +123,13 @@ static int read_limits(mr_request_t *request, mr_error_t *error) {
         mr_settings_time(settings, MR_SETTING_FLUSH, 1, 86400000, &flush, error) ||
         mr_settings_time(settings, MR_SETTING_LEASE, 200, 86400000, &lease, error) ||
         mr_settings_time(settings, MR_SETTING_BACKUP, 0, 86400000, &backup, error) ||
+        mr_settings_time(settings, MR_SETTING_TASK_TIMEOUT, 0, 86400000, &task_timeout, error) ||
         mr_settings_time(settings, MR_SETTING_WORKER_TIMEOUT, 0, 864000000, &timeout, error))
         return -1;
     cluster->flush_ms = (uint32_t) flush;
     cluster->lease_ms = (uint32_t) lease;
     cluster->backup_ms = (uint32_t) backup;
+    cluster->task_timeout_ms = (uint32_t) task_timeout;
     cluster->worker_timeout_ms = (uint32_t) timeout;
     cluster->worker_memory = request->memory;
     cluster->only = mr_settings_text(settings, MR_SETTING_ONLY);

@@ -38,6 +38,7 @@
     X(FLUSH, "flush", 0, "TIME", "10s", "a worker sends what it has at least so often")                                \
     X(LEASE, "lease", 0, "TIME", "10s", "a worker silent for so long is replaced")                                     \
     X(BACKUP, "backup", 0, "TIME", "1s", "a slow task gets a second attempt after so long (0: none)")                  \
+    X(TASK_TIMEOUT, "task-timeout", 0, "TIME", "0", "a task that runs longer has failed; it is tried again (0: none)") \
     X(WORKER_TIMEOUT, "worker-timeout", 0, "TIME", "1m", "give up (status 7) after so long without a worker")          \
     X(PROGRESS, "progress", 0, "auto|bar|json|none", "auto", "how progress is shown on stderr")                        \
     X(LOG_LEVEL, "log-level", 0, "LEVEL", "warning", "error, warning, info or debug")                                  \

@@ -10,28 +10,8 @@
 #include "timeline.h"
 
 #define DRAIN_LOOK_MS 10 /* while draining, the pool is looked at so often */
-
-static int read_signals(mr_agent_t *agent, mr_error_t *error) {
-    struct signalfd_siginfo info;
-    int failed = 0;
-    while (read(agent->signals, &info, sizeof info) == sizeof info)
-        failed = mr_agent_give_back(agent, error);
-    return failed;
-}
-
-/* After a drain: all that was running is flushed, sent and answered. What an idle pool has put into the outbox since it was last
- * emptied is still to be sent. Without a coordinator there is nobody to send it to. */
-static int end_drain(mr_agent_t *agent, mr_error_t *error) {
-    if (!agent->draining || (agent->attached && agent->pool && !mr_pool_idle(agent->pool)))
-        return 0;
-    if (mr_agent_post(agent, error))
-        return -1;
-    if (agent->attached && !mr_shelf_empty(&agent->shelf))
-        return 0;
-    mr_agent_bye(agent, "drained");
-    agent->over = true;
-    return 0;
-}
+#define STOP_MS 1000     /* for threads to give up what they run */
+#define DRAINED_MS 100   /* the same, when only abandoned ones still run */
 
 /* A process that was itself stopped has heard nobody: that silence says nothing about the coordinator. */
 static void forgive_own_absence(mr_agent_t *agent, int64_t now) {
@@ -78,9 +58,11 @@ static int turn(mr_agent_t *agent, mr_error_t *error) {
     long wait = (long) (agent->beat_at - now);
     if (poll_all(agent, agent->draining && wait > DRAIN_LOOK_MS ? DRAIN_LOOK_MS : wait, items, error))
         return -1;
-    if ((items[2].revents && read_signals(agent, error)) || (items[0].revents && mr_agent_read_control(agent, error)) ||
+    if ((items[2].revents && mr_agent_read_signals(agent, error)) ||
+        (items[0].revents && mr_agent_read_control(agent, error)) ||
         (agent->pool && items[6].revents && mr_agent_read_lane(agent, error)) ||
-        (items[1].revents && mr_agent_post(agent, error)) || watch(agent, error) || end_drain(agent, error))
+        (items[1].revents && mr_agent_post(agent, error)) || watch(agent, error) ||
+        mr_agent_check_tasks(agent, now, error) || mr_agent_end_drain(agent, mr_clock_ms(), error))
         return -1;
     return mr_agent_check_silence(agent, mr_clock_ms(), error);
 }
@@ -104,10 +86,24 @@ static int open_agent(mr_agent_t *agent, mr_error_t *error) {
     return mr_link_open(&agent->link, agent->config->connect, error);
 }
 
-static void close_agent(mr_agent_t *agent) {
-    mr_pool_destroy(&agent->pool);
+static void close_sockets(mr_agent_t *agent) {
     mr_link_close(&agent->link);
     zsys_shutdown(); /* ZeroMQ's threads may still hold runs of the shelf */
+}
+
+/* A thread that hangs in a kernel still uses all there is: nothing is freed, and the process ends with it. */
+static void leave_behind(mr_agent_t *agent, const mr_error_t *error) {
+    close_sockets(agent);
+    if (error->status)
+        mr_log_error(error);
+    _exit((int) error->status);
+}
+
+static void close_agent(mr_agent_t *agent, const mr_error_t *error) {
+    if (agent->pool && !mr_pool_stop(agent->pool, agent->draining ? DRAINED_MS : STOP_MS))
+        leave_behind(agent, error);
+    mr_pool_destroy(&agent->pool);
+    close_sockets(agent);
     mr_shelf_close(&agent->shelf);
     mr_outbox_close(&agent->outbox);
     mr_book_close(&agent->book);
@@ -125,12 +121,14 @@ int mr_agent_run(const mr_agent_config_t *config, mr_error_t *error) {
     int failed = open_agent(&agent, error);
     while (!failed && !agent.over)
         failed = turn(&agent, error);
-    if (!failed && agent.again)
-        return 1; /* the new process takes all with it */
+    if (!failed && agent.again) {
+        close_sockets(&agent); /* BYE goes out */
+        return 1;              /* the new process takes all else with it */
+    }
     if (failed && agent.attached)
         mr_agent_bye(&agent, error->text);
     mr_timeline("left");
-    close_agent(&agent);
+    close_agent(&agent, error);
     mr_timeline("closed");
     return failed;
 }

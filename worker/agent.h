@@ -18,6 +18,7 @@ typedef struct mr_agent_config {
     const char *tmp_dir;     /* for runs that outgrow memory */
     int64_t idle_timeout_ms; /* without a coordinator for so long, it ends; 0: it waits for ever */
     bool once;               /* it ends with its first job */
+    bool owned;              /* its parent starts another when it ends */
 } mr_agent_config_t;
 
 /* Works until the end. Returns 0 after SHUTDOWN or a drain; 1: the process is to be executed anew, to wait for another job, and threads of this

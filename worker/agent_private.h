@@ -1,5 +1,5 @@
 /* agent_private.h - what the files of the agent share: agent.c (life and loop), agent_send.c (what goes out), agent_take.c (what comes
- * in), agent_attach.c (from one coordinator's life to the next). */
+ * in), agent_leave.c (drains, and tasks that take too long), agent_attach.c (from one coordinator's life to the next). */
 #ifndef MR_AGENT_PRIVATE_H
 #define MR_AGENT_PRIVATE_H
 
@@ -33,6 +33,9 @@ typedef struct mr_agent {
     bool attached;       /* a coordinator has welcomed this worker, and was heard lately */
     bool owes_held;      /* messages may have been lost: nothing of a task or a partial is sent before HELD */
     bool draining;
+    bool told_to_leave; /* by a signal or DRAIN, not by a task that took too long */
+    bool given_up;      /* what runs has been told to stop */
+    int64_t drained_at; /* when the drain began */
     bool over;
     bool again; /* a new process shall take this one's place */
 } mr_agent_t;
@@ -67,6 +70,17 @@ int mr_agent_read_lane(mr_agent_t *agent, mr_error_t *error);
 
 /* Gives back what is not begun; also what arrives when the drain has begun already. */
 int mr_agent_give_back(mr_agent_t *agent, mr_error_t *error);
+
+/* ---- agent_leave.c ---- */
+
+/* SIGTERM, SIGINT. */
+int mr_agent_read_signals(mr_agent_t *agent, mr_error_t *error);
+
+/* A task that has run longer than --task-timeout ends this process: it is reported as failed, and a drain begins. */
+int mr_agent_check_tasks(mr_agent_t *agent, int64_t now, mr_error_t *error);
+
+/* Says BYE when all is handed in, or when there is no more time for it. */
+int mr_agent_end_drain(mr_agent_t *agent, int64_t now, mr_error_t *error);
 
 /* ---- agent_attach.c ---- */
 

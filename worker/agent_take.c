@@ -16,6 +16,8 @@ static void settle(mr_agent_t *agent, uint64_t id) {
 
 int mr_agent_give_back(mr_agent_t *agent, mr_error_t *error) {
     mr_attempts_t returned = {0};
+    if (!agent->draining)
+        agent->drained_at = mr_clock_ms();
     agent->draining = true;
     int failed = agent->pool ? mr_pool_drain(agent->pool, &returned) : 0;
     mr_agent_returned(agent, &returned);
@@ -61,6 +63,7 @@ static int take_of_epoch(mr_agent_t *agent, mr_message_t *message, mr_error_t *e
         agent->broken |= message->account.resend ? MR_LINK_ALL : 0;
         return 0;
     case MR_DRAIN:
+        agent->told_to_leave = true;
         return mr_agent_give_back(agent, error);
     default:
         return 0;

@@ -142,6 +142,7 @@ int main(int argc, char **argv) {
     if (!read_arguments(&arguments, argc, argv, &error)) {
         mr_log_init("millrace-worker", (mr_log_level_t) arguments.log_level);
         follow_parent(arguments.parent);
+        arguments.agent.owned = arguments.parent != 0;
         if (arguments.probe)
             mr_probe_serve((int) arguments.probe, &error);
         else if (mr_agent_run(&arguments.agent, &error) > 0)

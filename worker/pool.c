@@ -4,19 +4,24 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "clock.h"
+#include "units.h"
 
 typedef struct lane {
     struct mr_pool *pool;
     mr_slot_t slot;
     pthread_t thread;
-    bool open;            /* the slot has a partial to flush */
-    bool running;         /* a task */
-    mr_attempt_t attempt; /* at it */
-    int64_t began_ms;     /* when it began */
-    bool cut;             /* the open partial is to be flushed before another task */
-    mr_relay_t *relay;    /* of another lane, which this one serves */
+    bool open;             /* the slot has a partial to flush */
+    bool running;          /* a task */
+    bool abandoned;        /* nobody waits for it any more */
+    bool ended;            /* its thread */
+    const mr_spec_t *spec; /* of the task */
+    mr_attempt_t attempt;  /* at it */
+    int64_t began_ms;      /* when it began */
+    bool cut;              /* the open partial is to be flushed before another task */
+    mr_relay_t *relay;     /* of another lane, which this one serves */
 } lane_t;
 
 struct mr_pool {
@@ -69,6 +74,7 @@ static bool find_step(mr_pool_t *pool, lane_t *lane, mr_ticket_t *ticket, step_t
         atomic_store(&pool->shop->waiting, pool->queue.size);
         lane->running = true;
         lane->attempt = (mr_attempt_t){ticket->spec->task, ticket->spec->attempt};
+        lane->spec = ticket->spec;
         lane->began_ms = mr_clock_ms();
         return true;
     }
@@ -84,11 +90,27 @@ static step_t next_step(mr_pool_t *pool, lane_t *lane, mr_ticket_t *ticket) {
     pthread_mutex_lock(&pool->lock);
     lane->open = lane->slot.partial != NULL;
     lane->cut = lane->cut && lane->open;
-    lane->running = false;
     while (!find_step(pool, lane, ticket, &step))
         pthread_cond_wait(&pool->changed, &pool->lock);
     pthread_mutex_unlock(&pool->lock);
     return step;
+}
+
+/* The spec may be looked at while the lane is running, so it is released after that. */
+static void run_task(lane_t *lane, mr_ticket_t *ticket) {
+    mr_slot_run(&lane->slot, ticket->spec);
+    pthread_mutex_lock(&lane->pool->lock);
+    lane->running = false;
+    lane->open = lane->slot.partial != NULL;
+    pthread_mutex_unlock(&lane->pool->lock);
+    mr_ticket_release(ticket);
+}
+
+static void *end_lane(lane_t *lane) {
+    pthread_mutex_lock(&lane->pool->lock);
+    lane->ended = true;
+    pthread_mutex_unlock(&lane->pool->lock);
+    return NULL;
 }
 
 static void *lane_main(void *argument) {
@@ -97,8 +119,7 @@ static void *lane_main(void *argument) {
     for (;;) {
         switch (next_step(lane->pool, lane, &ticket)) {
         case STEP_RUN:
-            mr_slot_run(&lane->slot, ticket.spec);
-            mr_ticket_release(&ticket);
+            run_task(lane, &ticket);
             break;
         case STEP_FLUSH:
             mr_slot_flush(&lane->slot);
@@ -107,7 +128,7 @@ static void *lane_main(void *argument) {
             mr_relay_serve(lane->relay);
             break;
         case STEP_STOP:
-            return NULL;
+            return end_lane(lane);
         }
     }
 }
@@ -155,15 +176,40 @@ mr_pool_t *mr_pool_new(mr_workshop_t *shop, uint32_t threads, mr_error_t *error)
     return pool;
 }
 
+static void stop(mr_pool_t *pool) {
+    atomic_store(&pool->shop->stop, true);
+    pthread_mutex_lock(&pool->lock);
+    pool->stop = true;
+    wake(pool);
+}
+
+static bool all_ended(mr_pool_t *pool) {
+    bool ended = true;
+    pthread_mutex_lock(&pool->lock);
+    for (uint32_t i = 0; i < pool->count; i++)
+        ended = ended && pool->lanes[i].ended;
+    pthread_mutex_unlock(&pool->lock);
+    return ended;
+}
+
+bool mr_pool_stop(mr_pool_t *pool, int64_t patience_ms) {
+    struct timespec moment = {0, 1000000};
+    int64_t deadline = mr_clock_ms() + patience_ms;
+    stop(pool);
+    while (!all_ended(pool)) {
+        if (mr_clock_ms() >= deadline)
+            return false;
+        nanosleep(&moment, NULL);
+    }
+    return true;
+}
+
 void mr_pool_destroy(mr_pool_t **pool) {
     mr_pool_t *self = *pool;
     mr_ticket_t ticket;
     if (!self)
         return;
-    atomic_store(&self->shop->stop, true);
-    pthread_mutex_lock(&self->lock);
-    self->stop = true;
-    wake(self);
+    stop(self);
     for (uint32_t i = 0; i < self->count; i++) {
         pthread_join(self->lanes[i].thread, NULL);
         mr_slot_close(&self->lanes[i].slot);
@@ -218,11 +264,62 @@ int mr_pool_drain(mr_pool_t *pool, mr_attempts_t *returned) {
     return failed;
 }
 
+static bool is_overdue(const lane_t *lane, int64_t now) {
+    int64_t timed = atomic_load(&lane->slot.timed);
+    return lane->running && !lane->abandoned && timed && now - timed >= lane->pool->shop->limits->task_timeout_ms;
+}
+
+static void describe_overdue(const lane_t *lane, mr_error_t *error) {
+    char limit[32];
+    const mr_spec_t *spec = lane->spec;
+    mr_format_time(limit, lane->pool->shop->limits->task_timeout_ms);
+    if (spec->segment_count)
+        mr_error_set(error, MR_STATUS_JOB, "%s:%llu: it ran longer than --task-timeout %s", spec->segments[0].path,
+                     (unsigned long long) spec->segments[0].start, limit);
+    else
+        mr_error_set(error, MR_STATUS_JOB, "task %u: it ran longer than --task-timeout %s", spec->task, limit);
+}
+
+bool mr_pool_overdue(mr_pool_t *pool, int64_t now, mr_attempt_t *attempt, mr_error_t *error) {
+    bool found = false;
+    if (!pool->shop->limits->task_timeout_ms)
+        return false;
+    pthread_mutex_lock(&pool->lock);
+    for (uint32_t i = 0; !found && i < pool->count; i++) {
+        lane_t *lane = &pool->lanes[i];
+        if (!is_overdue(lane, now))
+            continue;
+        found = lane->abandoned = true;
+        atomic_store(&lane->slot.fate, MR_SLOT_DISOWNED);
+        *attempt = lane->attempt;
+        describe_overdue(lane, error);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return found;
+}
+
+void mr_pool_give_up(mr_pool_t *pool) {
+    pthread_mutex_lock(&pool->lock);
+    for (uint32_t i = 0; i < pool->count; i++) {
+        int goes_on = MR_SLOT_GOES_ON;
+        if (pool->lanes[i].running)
+            atomic_compare_exchange_strong(&pool->lanes[i].slot.fate, &goes_on, MR_SLOT_GIVEN_UP);
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void mr_pool_abandon(mr_pool_t *pool) {
+    pthread_mutex_lock(&pool->lock);
+    for (uint32_t i = 0; i < pool->count; i++)
+        pool->lanes[i].abandoned |= pool->lanes[i].running;
+    pthread_mutex_unlock(&pool->lock);
+}
+
 bool mr_pool_idle(mr_pool_t *pool) {
     pthread_mutex_lock(&pool->lock);
     bool idle = !pool->queue.size;
     for (uint32_t i = 0; i < pool->count; i++)
-        idle = idle && !pool->lanes[i].running && !pool->lanes[i].open;
+        idle = idle && (pool->lanes[i].abandoned || (!pool->lanes[i].running && !pool->lanes[i].open));
     pthread_mutex_unlock(&pool->lock);
     return idle;
 }
@@ -239,7 +336,7 @@ size_t mr_pool_running(mr_pool_t *pool, mr_running_t *running) {
     pthread_mutex_lock(&pool->lock);
     for (uint32_t i = 0; i < pool->count; i++) {
         const lane_t *lane = &pool->lanes[i];
-        if (lane->running)
+        if (lane->running && !lane->abandoned)
             running[count++] = (mr_running_t){lane->attempt.task, lane->attempt.attempt,
                                               atomic_load_explicit(&lane->slot.bytes, memory_order_relaxed),
                                               (uint64_t) (now - lane->began_ms)};

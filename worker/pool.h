@@ -29,7 +29,20 @@ void mr_pool_cut(mr_pool_t *pool);
  * out: `returned` lacks some. */
 int mr_pool_drain(mr_pool_t *pool, mr_attempts_t *returned);
 
-/* Nothing is queued, running, or folded and not handed to the outbox. */
+/* A running task has taken longer than --task-timeout: it is disowned (slot.h), its thread is abandoned, and `error` says what and where. False:
+ * there is none (any more). */
+bool mr_pool_overdue(mr_pool_t *pool, int64_t now, mr_attempt_t *attempt, mr_error_t *error);
+
+/* The running tasks are handed back at their next block. */
+void mr_pool_give_up(mr_pool_t *pool);
+
+/* Threads that still run a task are abandoned: they are waited for no more, and the process must end without them. */
+void mr_pool_abandon(mr_pool_t *pool);
+
+/* Stops the threads, for which it waits so long. False: some have not ended, and the pool must not be destroyed. */
+bool mr_pool_stop(mr_pool_t *pool, int64_t patience_ms);
+
+/* Nothing is queued, running, or folded and not handed to the outbox, but by abandoned threads. */
 bool mr_pool_idle(mr_pool_t *pool);
 
 /* A partial's `bytes` of memory are free again. */

@@ -96,3 +96,78 @@ expect_skipped() {
     [ "$(grep -c 'killed by signal 11.*its tasks are queued again' err)" -eq 2 ] # the other two attempts were careful
     [ ! -e rows ]
 }
+
+# ---- tasks that take too long ----
+
+@test "a record that hangs is ended by --task-timeout, found, and left out" {
+    good lines 20000
+    serial lines
+    poison bad lines 9000 '!hang' '!fork'
+    mr run faulty bad --chunk 16K --workers 2 --task-timeout 400ms --skip-bad 2
+    expect_skipped 2 bad
+    expect_text err 'it ran longer than --task-timeout 400ms (on '
+    expect_text err 'bad record skipped: it runs longer than --task-timeout 400ms'
+}
+
+@test "without --skip-bad a record that hangs ends the job after four attempts" {
+    good lines 2000
+    poison bad lines 1500 '!hang'
+    mr run faulty bad --chunk 8K --workers 2 -j 4 --task-timeout 300ms -o rows
+    expect_status 1
+    offset=$(grep -b -o '!hang' bad | cut -d : -f 1)
+    expect_text err "the task failed 4 times; the last time: bad:$offset: this record runs longer than --task-timeout 300ms; --skip-bad 1 skips it (on "
+    [ ! -e rows ]
+}
+
+@test "a task that is only slow now and then is not hurt by --task-timeout" {
+    good lines 3000
+    printf '!sleep 100\t0\n' >>lines
+    serial lines
+    ok run faulty lines --chunk 8K --workers 2 --task-timeout 20s
+    expect_same wanted out
+}
+
+# ---- kernels that take long ----
+
+@test "compute that blocks every thread for ten leases disconnects nobody" {
+    good lines 100
+    { printf '!sleep 3000\t0\n' && cat lines && printf '!sleep 3001\t0\n'; } >blocking
+    mr run faulty blocking --workers 1 -j 1 --chunk 1G
+    mv out wanted
+    mr run faulty blocking --chunk 1K --workers 1 -j 2 --lease 300ms --backup 0
+    expect_status 0
+    expect_same wanted out
+    expect_summary ' 0 retries, 0 duplicates discarded'
+    ! grep -q 'queued again' err
+}
+
+seconds_to_end() { # PID
+    local from=${EPOCHREALTIME/./}
+    kill -TERM "$1"
+    eventually ended "$1"
+    echo $(((${EPOCHREALTIME/./} - from) / 1000))
+}
+
+@test "SIGTERM to a worker that sleeps in a kernel: it is gone within 5 s, and nothing is counted against the task" {
+    good lines 100
+    cp lines blocking
+    printf '!sleep 12000\t0\n' >>blocking
+    { cat lines && printf '!slept 12000\t0\n'; } >same
+    ok run faulty same --workers 1 -j 1
+    sed 's/^!slept/!sleep/' out | sort -t $'\t' -k 1,1 >wanted
+    start run faulty blocking --workers 1 -j 1 -o rows
+    eventually has_workers 1
+    eventually asleep "${workers[0]}"
+    local took
+    took=$(seconds_to_end "${workers[0]}")
+    echo "it took $took ms"
+    [ "$took" -lt 5000 ]
+    finish
+    expect_status 0
+    expect_same wanted rows
+    ! grep -E 'warning|error' err
+}
+
+asleep() {
+    cat /proc/"$1"/task/*/wchan 2>/dev/null | grep -q -a nanosleep
+}
