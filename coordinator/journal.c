@@ -249,6 +249,7 @@ const char *mr_journal_name(const mr_journal_t *journal) {
 /* ---- the end ---- */
 
 int mr_journal_finish(mr_journal_t *journal, mr_error_t *error) {
+    atomic_store(&journal->forsaken, true);
     mr_journal_stop(journal);
     if (unlink(journal->name) && errno != ENOENT)
         return mr_error_set(error, MR_STATUS_STORAGE,

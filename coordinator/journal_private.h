@@ -4,6 +4,7 @@
 #define MR_JOURNAL_PRIVATE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "journal.h"
 #include "journal_format.h"
@@ -44,6 +45,7 @@ struct mr_journal {
     size_t staged_count;
     size_t staged_capacity;
     pthread_t thread;
+    atomic_bool forsaken;   /* the file is to be removed: nothing more need be written */
     bool joinable;          /* the thread was started */
     pthread_mutex_t lock;   /* guards all that follows */
     pthread_cond_t wake;    /* something was queued, or stop */

@@ -149,7 +149,7 @@ static void *journal_main(void *argument) {
     mr_error_t error = {0};
     for (mr_entry_t *first; (first = take_batch(journal));) {
         batch_t batch = measure(first);
-        if (!error.status && write_batch(journal, first, &batch, &error))
+        if (!error.status && !atomic_load(&journal->forsaken) && write_batch(journal, first, &batch, &error))
             cut_back(journal);
         free_entries(first);
         settle(journal, &batch, &error);

@@ -61,6 +61,14 @@ int mr_output_row(mr_output_t *output, const mr_row_t *row, mr_error_t *error);
  * stdout: it writes the header of a csv without rows. */
 int mr_output_commit(mr_output_t *output, mr_error_t *error);
 
+/* What tells the temporary file, and after the commit the file at the path, from any other that ever stands there. False: there is no
+ * such file, or the file system does not keep when files were made. */
+#define MR_OUTPUT_MARK 64
+bool mr_output_mark(const mr_output_t *output, char mark[MR_OUTPUT_MARK]);
+
+/* The same of what stands at a path. */
+bool mr_output_mark_at(const char *path, char mark[MR_OUTPUT_MARK]);
+
 /* Removes the temporary file and nothing else: for a process about to end while another thread still writes. */
 void mr_output_abandon(const mr_output_t *output);
 

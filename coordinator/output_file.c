@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "output_private.h"
@@ -137,6 +138,26 @@ int mr_output_file_open(mr_output_t *output, mr_error_t *error) {
         return open_temp(output, error);
     output->fd = open(output->config.path, O_WRONLY | O_CLOEXEC);
     return output->fd < 0 ? storage(output, "cannot be written", "", error) : 0;
+}
+
+/* ---- its mark ---- */
+
+/* An inode's number is used again, but not together with the time of its making. */
+static bool read_mark(int fd, const char *path, int flags, char mark[MR_OUTPUT_MARK]) {
+    struct statx status;
+    if (statx(fd, path, flags, STATX_INO | STATX_BTIME, &status) || !(status.stx_mask & STATX_BTIME))
+        return false;
+    snprintf(mark, MR_OUTPUT_MARK, "%llu %lld.%09u", (unsigned long long) status.stx_ino,
+             (long long) status.stx_btime.tv_sec, status.stx_btime.tv_nsec);
+    return true;
+}
+
+bool mr_output_mark(const mr_output_t *output, char mark[MR_OUTPUT_MARK]) {
+    return output->file.temp && read_mark(output->fd, "", AT_EMPTY_PATH, mark);
+}
+
+bool mr_output_mark_at(const char *path, char mark[MR_OUTPUT_MARK]) {
+    return read_mark(AT_FDCWD, path, 0, mark);
 }
 
 /* ---- to the disk and to its name ---- */

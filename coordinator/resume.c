@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "binding.h"
 #include "log.h"
@@ -122,6 +123,40 @@ int mr_resume_replay(mr_resume_t *resume, const mr_resume_target_t *target, mr_e
 }
 
 /* ---- the end ---- */
+
+/* What is looked for among the notes of the end. */
+typedef struct end_search {
+    char mark[MR_OUTPUT_MARK];
+    bool found;
+} end_search_t;
+
+static int compare_end(void *context, const char *text, size_t size, mr_error_t *error) {
+    end_search_t *search = context;
+    (void) error;
+    search->found = size == strlen(search->mark) && !memcmp(text, search->mark, size);
+    return 0;
+}
+
+int mr_resume_is_complete(const mr_resume_t *resume, const char *path, mr_error_t *error) {
+    end_search_t search = {.found = false};
+    struct stat status;
+    size_t size;
+    if (!resume->journal || !mr_journal_binding(resume->journal, &size) || !path ||
+        !mr_output_mark_at(path, search.mark) || fstat(mr_journal_fd(resume->journal), &status))
+        return 0;
+    mr_journal_file_t file = {mr_journal_fd(resume->journal), (uint64_t) status.st_size,
+                              mr_journal_name(resume->journal)};
+    mr_journal_visitor_t visitor = {.context = &search, .end = compare_end};
+    return mr_journal_read(&file, &visitor, &(mr_journal_found_t){0}, error) ? -1 : search.found;
+}
+
+int mr_resume_end(const mr_resume_t *resume, const mr_output_t *output, mr_error_t *error) {
+    char mark[MR_OUTPUT_MARK];
+    if (!resume->journal || !mr_output_mark(output, mark))
+        return 0;
+    uint64_t ticket = mr_journal_end(resume->journal, mark, strlen(mark), error);
+    return ticket ? mr_journal_wait(resume->journal, ticket, error) : -1;
+}
 
 void mr_resume_advise(const mr_resume_t *resume, mr_error_t *error) {
     if (!resume->ready || error->status == MR_STATUS_OK || error->status == MR_STATUS_LEDGER)

@@ -35,6 +35,13 @@ typedef struct mr_resume_target {
 /* Begins the journal, or gives back what was committed. -1: STORAGE when it is damaged or contradicts itself. */
 int mr_resume_replay(mr_resume_t *resume, const mr_resume_target_t *target, mr_error_t *error);
 
+/* 1: the output at that path (NULL: stdout) is the one of this job, complete: its coordinator died between naming it and removing the
+ * journal. 0: it is not, or there is none; -1: the journal is damaged. */
+int mr_resume_is_complete(const mr_resume_t *resume, const char *path, mr_error_t *error);
+
+/* The output is complete and is about to get its name: that is durable when this returns 0. */
+int mr_resume_end(const mr_resume_t *resume, const mr_output_t *output, mr_error_t *error);
+
 /* To an error that ends the run, adds what to do about it, if that is to go on. */
 void mr_resume_advise(const mr_resume_t *resume, mr_error_t *error);
 

@@ -294,15 +294,26 @@ static void close_parts(run_t *run) {
         close(run->signals);
 }
 
+/* The coordinator before this one had all but removed its journal. */
+static int leave_complete(run_t *run) {
+    mr_resume_finish(&run->resume);
+    if (!run->request->quiet)
+        fprintf(stderr, "millrace: %s is complete; nothing was left to do\n", run->request->output.path);
+    return 0;
+}
+
 static int carry_out(run_t *run, mr_error_t *error) {
     if (watch_signals(run, error) || mr_scratch_make(&run->scratch, run->request->tmp_dir, error) ||
         (!run->request->dry_run && mr_resume_open(&run->resume, run->request, error)) || do_aside(run, plan, error))
         return -1;
     if (run->request->dry_run)
         return print_plan(run, error);
+    int complete = mr_resume_is_complete(&run->resume, run->request->output.path, error);
+    if (complete)
+        return complete < 0 ? -1 : leave_complete(run);
     if (open_parts(run, error) || (run->resume.journal && do_aside(run, replay, error)) || open_cluster(run, error) ||
         mr_cluster_run(run->cluster, error) || verify(run, error) || merge(run, error) ||
-        mr_output_commit(run->output, error))
+        mr_resume_end(&run->resume, run->output, error) || mr_output_commit(run->output, error))
         return -1;
     mr_timeline("the output is durable");
     mr_resume_finish(&run->resume);

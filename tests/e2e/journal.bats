@@ -109,6 +109,31 @@ resumes() {
     expect_summary 'resumed: '
 }
 
+@test "killed when the output has its name: there is nothing left to do" {
+    [ -z "$SANITIZED" ] || skip 'a sanitizer wants to be loaded first'
+    faulty kill unlink 1 run "${job[@]}" --journal J -o rows
+    expect_status 137
+    expect_same "$wanted" rows
+    local inode
+    inode=$(stat -c %i rows)
+    cp -r J before
+    mr run "${job[@]}" --journal J -o rows --resume
+    expect_status 0
+    [ "$(<err)" = 'millrace: rows is complete; nothing was left to do' ] || fail "$(<err)"
+    [ "$(stat -c %i rows)" = "$inode" ]
+    [ -z "$(ls -A J)" ]
+    cp before/journal J # and with another file there, the job is done again
+    mv rows was
+    cp was rows
+    mr run "${job[@]}" --journal J -o rows --resume
+    expect_status 2
+    expect_error 'rows: exists already*'
+    mr run "${job[@]}" --journal J -o rows --resume --overwrite
+    expect_status 0
+    expect_summary 'resumed: '
+    expect_same "$wanted" rows
+}
+
 # ---- what ends a run, and how it says to go on ----
 
 # A journal with something in it.
