@@ -102,7 +102,7 @@ static void tell_failure(const plan_t *plan, const scene_t *scene) {
 static int play(const options_t *options, uint64_t seed, tally_t *tally) {
     static plan_t plan;
     static scene_t scene;
-    kind_t kind = options->only >= 0 ? (kind_t) options->only : (kind_t) (seed % KIND_COUNT);
+    kind_t kind = options->only >= 0 ? (kind_t) options->only : (kind_t) (seed % KIND_COORDINATOR);
     if ((kind == KIND_RESET || kind == KIND_NET || kind == KIND_COORDINATOR) && net_open())
         return -1;
     plan_draw(&plan, seed, kind);

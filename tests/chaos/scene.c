@@ -100,6 +100,13 @@ static void end_at_once(process_t *process) {
 
 /* ---- the cluster ---- */
 
+/* Returns the new count. */
+static size_t add_words(const char **arguments, size_t at, const char *const *words) {
+    while (*words)
+        arguments[at++] = *words++;
+    return at;
+}
+
 int start_coordinator(scene_t *scene) {
     const plan_t *plan = scene->plan;
     char program[CHAOS_PATH + 32], rows[CHAOS_PATH + 32], log[CHAOS_PATH + 32], journal[CHAOS_PATH + 32];
@@ -113,22 +120,18 @@ int start_coordinator(scene_t *scene) {
     snprintf(lease, sizeof lease, "%ums", plan->lease_ms);
     snprintf(listen, sizeof listen, "tcp://*:%d", NET_PORT);
     snprintf(lanes, sizeof lanes, "%d-%d", NET_PORT + 2, NET_PORT + 1 + NET_LANES);
-    const char *arguments[MOST_ARGUMENTS] = {program,     "run",        "-o",        rows,          "--workers",
-                                             workers,     "--threads",  threads,     "--lease",     lease,
-                                             "--memory",  plan->memory, "--chunk",   plan->chunk,   "--flush",
-                                             plan->flush, "--block",    plan->block, "--log-level", "info"};
-    size_t at = 20;
+    const char *arguments[MOST_ARGUMENTS] = {program, "run"};
+    size_t at = oracle_command(plan->job, arguments, 2);
+    at = add_words(arguments, at, (const char *const[]){"-o", rows, "--workers", workers, "--threads", threads, NULL});
+    at = add_words(arguments, at,
+                   (const char *const[]){"--lease", lease, "--memory", plan->memory, "--chunk", plan->chunk, NULL});
+    at = add_words(arguments, at,
+                   (const char *const[]){"--flush", plan->flush, "--block", plan->block, "--log-level", "info", NULL});
     if (plan->remote)
-        for (const char *const *word =
-                 (const char *const[]){"--insecure", "--listen", listen, "--lane-ports", lanes, NULL};
-             *word;)
-            arguments[at++] = *word++;
+        at = add_words(arguments, at,
+                       (const char *const[]){"--insecure", "--listen", listen, "--lane-ports", lanes, NULL});
     if (plan->kind == KIND_COORDINATOR)
-        for (const char *const *word =
-                 (const char *const[]){"--journal", journal, scene->lives ? "--resume" : NULL, NULL};
-             *word;)
-            arguments[at++] = *word++;
-    oracle_command(plan->job, arguments, at);
+        add_words(arguments, at, (const char *const[]){"--journal", journal, scene->lives ? "--resume" : NULL, NULL});
     scene->lives++;
     scene->coordinator.pid = launch(arguments, log, NULL, 0);
     return scene->coordinator.pid > 0 ? 0 : -1;
