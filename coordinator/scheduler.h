@@ -26,7 +26,7 @@
  * fail one after the other is set aside: 3 incidents (a failed attempt, or a lost worker) with a task each that has
  * not failed on another host, all different, and no success between, while another host that takes tasks has finished some.
  * Its workers get no more tasks, nor do those that join from it later; what failed on it does not count. When no
- * other host takes tasks it is used again, and judged anew.
+ * other host takes tasks, those set aside are used again, and judged anew.
  *
  * Backups. When nothing is queued, an attempt that has run for 1.5 x the median time from sent to done, but no less
  * than backup_floor_ms, gets one backup on an idle thread of another worker (on another host, if there is one). One that is

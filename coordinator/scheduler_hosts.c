@@ -201,7 +201,9 @@ static void use_again(mr_scheduler_t *scheduler, uint32_t index) {
 }
 
 void mr_sched_relent(mr_scheduler_t *scheduler) {
-    for (uint32_t i = 0; scheduler->taking == 0 && scheduler->aside && i < scheduler->host_count; i++)
+    if (scheduler->taking || scheduler->aside == 0)
+        return;
+    for (uint32_t i = 0; i < scheduler->host_count; i++)
         if (scheduler->hosts[i].aside && scheduler->hosts[i].takers)
             use_again(scheduler, i);
 }

@@ -15,6 +15,7 @@ typedef enum sim_kind {
     MSG_DONE,
     MSG_FAILED,
     MSG_RETURNED,
+    MSG_HELD, /* all it holds: the first `split` attempts are not computed, the others are */
     MSG_GONE, /* its connection closed, as the coordinator sees it */
     /* ...and on the sink's */
     MSG_PARTIAL,
@@ -24,15 +25,18 @@ typedef enum sim_kind {
     MSG_COMMITTED,
     MSG_DISCARD,
     MSG_DRAIN,
-    MSG_REJOIN, /* you are dead to the coordinator */
+    MSG_UNKNOWN, /* the coordinator knows no worker of this number */
     /* in a worker */
     EV_START,
     EV_COMPUTED,
     EV_REPORT,
     EV_HEARTBEAT,
+    EV_NOTICE, /* it sees that a connection broke */
     EV_FAULT,
     /* in the coordinator */
     EV_TICK,
+    EV_CRASH,
+    EV_RISE,
 } sim_kind_t;
 
 /* One event or message. Owned by the agenda until it is taken, then by who took it. */
@@ -40,13 +44,19 @@ typedef struct sim_event {
     int64_t at; /* microseconds */
     uint64_t order;
     sim_kind_t kind;
-    uint32_t worker;     /* index of the simulated process */
-    uint32_t number;     /* its number, to the scheduler, when this was made */
-    uint32_t connection; /* its connection when this was sent; another one now: lost */
-    uint32_t thread;     /* of EV_COMPUTED */
-    bool flag;           /* MSG_GONE: counted; MSG_PARTIAL: damaged */
-    uint64_t partial;    /* its id */
-    uint64_t checksum;   /* of the partial's rows */
+    uint32_t worker;      /* index of the simulated process */
+    uint32_t number;      /* its number, to the scheduler, when this was made */
+    uint32_t incarnation; /* of the process, of an event in it */
+    uint32_t life;        /* of the coordinator, when this was made */
+    uint32_t generation;  /* of MSG_HELD, and of what is void when it is older */
+    uint32_t channel;     /* of a message */
+    uint32_t connection;  /* number of the channel's connection when this was sent; another one now: lost */
+    uint32_t thread;      /* of EV_COMPUTED */
+    uint32_t split;       /* of MSG_HELD */
+    bool flag;            /* MSG_GONE: counted; MSG_PARTIAL: damaged; MSG_TASKS: alone */
+    bool forged;          /* MSG_PARTIAL: names what its sender does not hold */
+    uint64_t partial;     /* its id */
+    uint64_t checksum;    /* of the partial's rows */
     size_t count;
     mr_attempt_t attempts[];
 } sim_event_t;

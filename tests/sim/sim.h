@@ -17,6 +17,12 @@ typedef enum sim_sabotage {
     SABOTAGE_FREE_EARLY,   /* a worker frees a partial before the verdict */
     SABOTAGE_NO_FLUSH,     /* FLUSH is never sent */
     SABOTAGE_NO_LEASE,     /* time never passes for the scheduler's leases */
+    SABOTAGE_FORGET,       /* a coordinator that starts anew forgets a task that was committed */
+    SABOTAGE_TRUST,        /* the sink applies all that a worker sends after it came back */
+    SABOTAGE_SHARE,        /* a worker folds backups into the partial of its other tasks */
+    SABOTAGE_NO_HELD,      /* the coordinator does not listen to what a worker says it holds */
+    SABOTAGE_NO_RESEND,    /* a worker does not send its partials again after a connection broke */
+    SABOTAGE_KEEP_QUIET,   /* a worker does not give the tasks of a discarded partial back */
 } sim_sabotage_t;
 
 #define SIM_MAX_WORKERS 64
@@ -31,6 +37,8 @@ typedef struct sim_config {
     double speed[SIM_MAX_WORKERS];    /* 1: a task takes its time */
     int64_t join_us[SIM_MAX_WORKERS]; /* when it first joins */
     double (*work_us)(uint64_t seed, uint32_t task);
+    uint32_t host[SIM_MAX_WORKERS];
+    int64_t stop_us[SIM_MAX_WORKERS]; /* it is stopped for good then; 0: never */
 
     int64_t latency_us; /* one way, at least */
     int64_t jitter_us;  /* more, at random */
@@ -45,7 +53,10 @@ typedef struct sim_config {
     double twice;           /* probability that a DONE or a partial arrives twice */
     double damaged;         /* probability that a partial lacks a run: the caller discards it */
     double forged;          /* probability that a worker speaks of attempts that it does not hold */
-    double lost;            /* probability that a control message is lost; without flush_us, only FLUSH is */
+    double broken;          /* share of faults that are broken connections of a worker that lives on */
+    int64_t crash_every_us; /* mean time between crashes of the coordinator; 0: none */
+    double crash_at_commit; /* probability that it crashes when a commit is on disk and not answered yet */
+    uint32_t black_hole;    /* attempts fail on hosts below this number, but for host 0 */
     bool poisoned;          /* task `poison` kills every worker that begins it */
     uint32_t poison;
 } sim_config_t;
@@ -56,7 +67,11 @@ typedef struct sim_result {
     uint32_t failed_task;
     uint32_t sabotaged; /* times the sabotage was done */
     uint64_t events;
-    uint64_t messages; /* SENDs */
+    uint64_t messages;         /* SENDs */
+    uint32_t lives;            /* of the coordinator */
+    uint64_t helds;            /* reports of what a worker holds */
+    uint64_t asides;           /* workers told that their hosts are set aside */
+    mr_scheduler_stats_t past; /* sums of the counters over earlier lives */
     int64_t makespan_us;
     double ideal_us;                   /* all work over all speed */
     int64_t ended_us[SIM_MAX_WORKERS]; /* when it ended its last task */
