@@ -237,8 +237,11 @@ void mr_slot_run(mr_slot_t *slot, const mr_spec_t *spec) {
     int failed = run_spec(slot, spec, &result, &trouble, &error);
     atomic_store(&slot->timed, 0);
     mr_careful_rest(&slot->careful);
-    if (failed || is_disowned(slot)) {
-        trouble.began |= !failed;
+    if (!failed && is_disowned(slot)) {
+        slot->partial->result_count--; /* it was reported as failed */
+        failed = trouble.began = true;
+    }
+    if (failed) {
         take_failure(slot, spec, trouble, &error);
         return;
     }

@@ -153,3 +153,16 @@ expect_serial() {
     finish
     expect_serial
 }
+
+@test "a worker that others started executes itself anew when a task runs longer than --task-timeout" {
+    { head -n 200 "$BATS_TEST_DIRNAME/../data/1gram-a.tsv" | cut -f 1 && printf '!hang\n'; } >lines
+    grep -v '!hang' lines | sort | uniq -c | sed -E 's/^ *([0-9]+) (.*)$/\2\t\1/' >wanted
+    listen run faulty lines --chunk 1K --task-timeout 300ms --skip-bad 1 -o rows
+    join
+    finish
+    expect_status 0
+    expect_same wanted rows
+    expect_text err 'it ran longer than --task-timeout 300ms (on '
+    expect_text worker-0 'bad record skipped: it runs longer than --task-timeout 300ms'
+    ! ended "${remote[0]}" # the same process all the time
+}

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "pool.h"
 
 #define DEADLINE_MS 20000
@@ -393,6 +394,66 @@ static void bad_records_are_counted_by_attempt(void **state) {
     tear_down(&bench);
 }
 
+/* A thread that hangs: its task is told once, its thread is no longer waited for, and nothing of the task comes out later. */
+static void an_overdue_task_is_disowned(void **state) {
+    (void) state;
+    bench_t bench = {.limits = {.task_timeout_ms = 1000}};
+    mr_running_t running[2];
+    mr_attempt_t attempt;
+    mr_error_t error = {0};
+    set_up(&bench, 2);
+    give(&bench, 7, 1, 0, "wait\n");
+    wait_at_gate(1);
+    int64_t now = mr_clock_ms();
+    assert_false(mr_pool_overdue(bench.pool, now, &attempt, &error));
+    assert_true(mr_pool_overdue(bench.pool, now + 1000, &attempt, &error));
+    assert_int_equal(attempt.task, 7);
+    assert_string_equal(error.text, "task 7: it ran longer than --task-timeout 1s");
+    assert_false(mr_pool_overdue(bench.pool, now + 1000, &attempt, &error));
+    assert_int_equal(mr_pool_running(bench.pool, running), 0);
+    assert_true(mr_pool_idle(bench.pool));
+    assert_false(mr_pool_stop(bench.pool, 1)); /* the process would have to end without it */
+    set_gate(true);
+    assert_true(mr_pool_stop(bench.pool, DEADLINE_MS));
+    assert_int_equal(mr_outbox_take(&bench.outbox, &bench.mail, &error), 0);
+    assert_int_equal(bench.mail.done.count + bench.mail.returned.count, 0);
+    assert_null(bench.mail.failures);
+    assert_null(bench.mail.first);
+    tear_down(&bench);
+}
+
+static void without_a_timeout_nothing_is_overdue(void **state) {
+    (void) state;
+    bench_t bench = {0};
+    mr_attempt_t attempt;
+    mr_error_t error = {0};
+    set_up(&bench, 1);
+    give(&bench, 0, 1, 0, "wait\n");
+    wait_at_gate(1);
+    assert_false(mr_pool_overdue(bench.pool, INT64_MAX / 2, &attempt, &error));
+    tear_down(&bench);
+}
+
+/* What ends after all, though it was given up, counts; an abandoned thread is not waited for. */
+static void given_up_and_abandoned(void **state) {
+    (void) state;
+    bench_t bench = {0};
+    mr_attempts_t returned = {0};
+    set_up(&bench, 1);
+    give(&bench, 0, 1, 0, "wait\n");
+    wait_at_gate(1);
+    mr_pool_drain(bench.pool, &returned);
+    mr_pool_give_up(bench.pool);
+    assert_false(mr_pool_idle(bench.pool));
+    mr_pool_abandon(bench.pool);
+    assert_true(mr_pool_idle(bench.pool));
+    set_gate(true);
+    await_results(&bench, 1);
+    expect_each_once(&bench, 1);
+    mr_attempts_free(&returned);
+    tear_down(&bench);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(flush_comes_when_all_that_was_sent_is_done),
@@ -406,6 +467,9 @@ int main(void) {
         cmocka_unit_test(failed_task_spoils_its_partial),
         cmocka_unit_test(unopenable_file_may_be_tried_elsewhere),
         cmocka_unit_test(bad_records_are_counted_by_attempt),
+        cmocka_unit_test(an_overdue_task_is_disowned),
+        cmocka_unit_test(without_a_timeout_nothing_is_overdue),
+        cmocka_unit_test(given_up_and_abandoned),
     };
     alarm(200);
     return cmocka_run_group_tests(tests, NULL, NULL);
