@@ -134,6 +134,8 @@ int mr_cluster_pump(mr_cluster_t *cluster) {
             return -1;
     if (mr_scheduler_finished(cluster->scheduler))
         cluster->over = true;
+    else if (mr_cluster_wound_up(cluster))
+        return mr_cluster_fail(cluster);
     return cluster->over ? -1 : 0;
 }
 
@@ -196,7 +198,7 @@ static int take_death(mr_cluster_t *cluster, const mr_local_death_t *death) {
         return mr_error_set(cluster->error, (mr_status_t) death->status, "a local worker could not join: see above");
     if (member)
         mr_cluster_lose(cluster, member, !death->clean);
-    return mr_local_restart(cluster->local, cluster->error);
+    return cluster->ending_at ? 0 : mr_local_restart(cluster->local, cluster->error);
 }
 
 int mr_cluster_on_signal(zloop_t *loop, zmq_pollitem_t *item, void *argument) {
@@ -205,11 +207,8 @@ int mr_cluster_on_signal(zloop_t *loop, zmq_pollitem_t *item, void *argument) {
     mr_local_death_t death;
     (void) loop;
     while (read(item->fd, &info, sizeof info) == sizeof info)
-        if (info.ssi_signo != SIGCHLD) {
-            mr_error_set(cluster->error, MR_STATUS_INTERRUPTED, "interrupted by signal %u; %s", info.ssi_signo,
-                         cluster->config.groups ? "results not printed yet are lost" : "no output was written");
+        if (info.ssi_signo != SIGCHLD && mr_cluster_interrupt(cluster, info.ssi_signo))
             return mr_cluster_fail(cluster);
-        }
     while (mr_local_reap(cluster->local, &death))
         if (take_death(cluster, &death))
             return mr_cluster_fail(cluster);

@@ -5,6 +5,7 @@
 #include "cluster_private.h"
 #include "log.h"
 
+#define WIND_UP_MS 5000      /* for the workers of an interrupted job to hand in what they have */
 #define LANE_PATIENCE_MS 700 /* for a worker to connect its lane again */
 
 void mr_cluster_lose(mr_cluster_t *cluster, mr_member_t *member, bool counted) {
@@ -108,6 +109,40 @@ void mr_cluster_check_leases(mr_cluster_t *cluster, int64_t now) {
     drop_silent_guests(cluster, now);
     check_lanes(cluster, now);
     mr_scheduler_tick(cluster->scheduler, now);
+}
+
+/* ---- the end ---- */
+
+static int interrupted(mr_cluster_t *cluster) {
+    return mr_error_set(cluster->error, MR_STATUS_INTERRUPTED, "interrupted by signal %u; %s", cluster->signal,
+                        cluster->config.groups ? "results not printed yet are lost" : "no output was written");
+}
+
+int mr_cluster_interrupt(mr_cluster_t *cluster, unsigned signal) {
+    bool again = cluster->ending_at != 0;
+    cluster->signal = signal;
+    if (again || !cluster->config.journal)
+        return interrupted(cluster);
+    mr_progress_clear(cluster->config.progress);
+    mr_log(MR_LOG_WARNING, "interrupted by signal %u: the workers hand in what they have (once more: end at once)",
+           signal);
+    cluster->ending_at = mr_clock_ms() + WIND_UP_MS;
+    for (uint32_t i = 0; i < cluster->members.count; i++) {
+        const mr_member_t *member = cluster->members.items[i];
+        if (!member)
+            continue;
+        if (member->joined)
+            mr_scheduler_drain(cluster->scheduler, member->number);
+        mr_cluster_send(cluster, member, &(mr_message_t){.type = MR_DRAIN, .drain = {cluster->epoch}});
+    }
+    return 0;
+}
+
+bool mr_cluster_wound_up(mr_cluster_t *cluster) {
+    if (!cluster->ending_at || (cluster->members.present && mr_clock_ms() < cluster->ending_at))
+        return false;
+    interrupted(cluster);
+    return true;
 }
 
 /* What has not joined by the end holds nothing and would not hear that the work is over. */

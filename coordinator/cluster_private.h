@@ -39,6 +39,8 @@ struct mr_cluster {
     char last_failure[1024];  /* what the last attempt that may be tried again failed of */
     mr_status_t last_status;
     mr_error_t *error; /* of mr_cluster_run */
+    int64_t ending_at; /* interrupted: the workers have until then to hand in what they have; 0: not */
+    unsigned signal;   /* that interrupted it */
     bool over;         /* the loop ends */
 };
 
@@ -79,6 +81,13 @@ void mr_cluster_bury(mr_cluster_t *cluster, mr_member_t *member);
 
 /* It sent what no sound worker sends: it is told to end, and what it held is counted as failed. */
 void mr_cluster_distrust(mr_cluster_t *cluster, mr_member_t *member, const char *reason);
+
+/* Ctrl-C and the like. Returns -1 and the error: the job ends now. 0: first the workers hand in what they have, as there is a journal to keep
+ * it; the next signal ends that too. */
+int mr_cluster_interrupt(mr_cluster_t *cluster, unsigned signal);
+
+/* They have, or had time enough: the job ends, with the error. */
+bool mr_cluster_wound_up(mr_cluster_t *cluster);
 
 /* Ends the leases of workers that have been silent for too long, or whose lane has no connection any more. */
 void mr_cluster_check_leases(mr_cluster_t *cluster, int64_t now);

@@ -33,7 +33,7 @@ typedef struct mr_agent {
     bool attached;       /* a coordinator has welcomed this worker, and was heard lately */
     bool owes_held;      /* messages may have been lost: nothing of a task or a partial is sent before HELD */
     bool draining;
-    bool told_to_leave; /* by a signal or DRAIN, not by a task that took too long */
+    bool told_to_leave; /* by a signal, not by a task that took too long or a coordinator that goes */
     bool given_up;      /* what runs has been told to stop */
     int64_t drained_at; /* when the drain began */
     bool over;

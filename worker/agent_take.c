@@ -63,7 +63,7 @@ static int take_of_epoch(mr_agent_t *agent, mr_message_t *message, mr_error_t *e
         agent->broken |= message->account.resend ? MR_LINK_ALL : 0;
         return 0;
     case MR_DRAIN:
-        agent->told_to_leave = true;
+        agent->told_to_leave |= agent->config->once; /* else the coordinator goes, not this worker */
         return mr_agent_give_back(agent, error);
     default:
         return 0;
@@ -74,7 +74,7 @@ static void take_shutdown(mr_agent_t *agent, const mr_shutdown_message_t *shutdo
     mr_timeline("told to end");
     mr_log(MR_LOG_INFO, "shutdown: %s", shutdown->reason);
     agent->over = true;
-    agent->again = shutdown->again && !agent->config->once && !agent->draining;
+    agent->again = shutdown->again && !agent->config->once && !agent->told_to_leave;
 }
 
 static void take_unknown(mr_agent_t *agent, const mr_unknown_message_t *unknown) {

@@ -154,6 +154,40 @@ begun() {
     resumes 0 "${job[@]}" --journal J
 }
 
+@test "Ctrl-C: the workers hand in what they have, and it is not done again" {
+    big text 20
+    local tasks resumed
+    start run ngrams text --chunk 512 --workers 2 -j 2 --journal J -o rows # nothing is flushed by itself so early
+    in_the_middle 2 200000
+    kill -INT "$pid"
+    eventually grep -q 'the workers hand in what they have' err
+    kill -CONT "${workers[0]}"
+    finish
+    expect_status 130
+    expect_text err 'run the same command with --resume'
+    [ ! -e rows ]
+    ok run ngrams text --chunk 512 --workers 2 -j 2 --journal J --resume -o rows
+    tasks=$(grep -o '[0-9]* tasks,' err | grep -o '[0-9]*')
+    resumed=$(grep -o 'resumed: [0-9]*' err | grep -o '[0-9]*')
+    [ "$resumed" -ge 20 ] && [ "$resumed" -lt "$tasks" ] || fail "$resumed of $tasks tasks were kept"
+    total 1 3 text >serial
+    expect_same serial rows
+}
+
+@test "Ctrl-C twice: at once" {
+    big text 20
+    start run ngrams text --chunk 512 --workers 2 -j 2 --journal J -o rows
+    in_the_middle 2 200000
+    kill -INT "$pid"
+    eventually grep -q 'the workers hand in what they have' err
+    kill -INT "$pid" # while a worker is stopped, which has much to hand in
+    finish
+    expect_status 130
+    ok run ngrams text --journal J --resume -o rows
+    total 1 3 text >serial
+    expect_same serial rows
+}
+
 @test "the disk fails or is full: status 4, no output, and resumable" {
     [ -z "$SANITIZED" ] || skip 'a sanitizer wants to be loaded first'
     local fault
