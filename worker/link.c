@@ -142,13 +142,15 @@ void mr_link_partial(mr_link_t *link, const mr_message_t *message) {
     send_message(link, MR_LINK_SINK, message, 0);
 }
 
+/* The frame is made before the header is sent: a header with any other frame behind it would be a run with other rows. */
 void mr_link_run(mr_link_t *link, const mr_message_t *header, mr_run_bytes_t *bytes, size_t size) {
     zmq_msg_t frame;
-    send_message(link, MR_LINK_SINK, header, ZMQ_SNDMORE);
     if (zmq_msg_init_data(&frame, bytes->data, size, mr_run_bytes_release, bytes)) {
         mr_run_bytes_release(NULL, bytes);
-        zmq_msg_init(&frame); /* an empty run: refused there, and the partial with it */
+        link->failed = true;
+        return;
     }
+    send_message(link, MR_LINK_SINK, header, ZMQ_SNDMORE);
     if (zmq_msg_send(&frame, zsock_resolve(link->sockets[MR_LINK_SINK]), ZMQ_DONTWAIT) < 0)
         zmq_msg_close(&frame);
 }

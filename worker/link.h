@@ -41,7 +41,8 @@ void mr_link_control(mr_link_t *link, const mr_message_t *message);
 /* Sends on the sink. */
 void mr_link_partial(mr_link_t *link, const mr_message_t *message);
 
-/* Sends a RUN: the header, then `size` bytes without copying; takes over one reference to `bytes`. */
+/* Sends a RUN: the header, then `size` bytes without copying; takes over one reference to `bytes`. Without memory for
+ * that, nothing is sent and the link has failed. */
 void mr_link_run(mr_link_t *link, const mr_message_t *header, mr_run_bytes_t *bytes, size_t size);
 
 /* Receives without waiting. Returns 1 and a message to clear; 0: none is there; -1: what came cannot be read (dropped). */
