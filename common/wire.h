@@ -166,8 +166,8 @@ const char *mr_message_name(mr_message_type_t type);
 /* Appends the header frame's bytes to `out`. Returns 0, or -1 when memory is out. */
 int mr_message_encode(const mr_message_t *message, mr_buffer_t *out);
 
-/* Reads a header frame. Returns 0; or -1 with status REFUSED and the reason: not a message of ours. On success the
- * caller ends with mr_message_clear. */
+/* Reads a header frame. Returns 0; or -1 with status REFUSED and the reason: not a message of ours; or with JOB: memory is out, and a
+ * message that may matter is lost. On success the caller ends with mr_message_clear. */
 int mr_message_decode(mr_message_t *message, const void *data, size_t size, mr_error_t *error);
 
 /* Frees a decoded message. Safe twice. */

@@ -1,5 +1,6 @@
 /* Decoding: one loop over the fields of a message, after wire_check.c has walked the whole frame. Decoded memory lives in one
  * msgpack zone. Each read_ function returns 0, or -1 when the value is not what the grammar says. */
+#include <errno.h>
 #include <msgpack.h>
 #include <stdbool.h>
 #include <string.h>
@@ -182,9 +183,12 @@ static void fill_texts(const mr_layout_t *layout, mr_message_t *message) {
 
 static int read_fields(msgpack_zone *zone, const mr_layout_t *layout, const msgpack_object *at, size_t present,
                        mr_message_t *message, mr_error_t *error) {
+    errno = 0; /* which memory that cannot be had sets */
     for (size_t i = 0; i < layout->count; i++) {
         if (i < present && !read_field(zone, &at[i], &layout->fields[i], message))
             continue;
+        if (errno == ENOMEM)
+            return mr_error_memory(error, "reading a message");
         if (i >= 2 && of_another_version(message))
             break;
         return mr_error_set(error, MR_STATUS_REFUSED,
@@ -214,7 +218,9 @@ int mr_message_decode(mr_message_t *message, const void *data, size_t size, mr_e
         return mr_error_memory(error, "reading a message");
     msgpack_object object;
     size_t used = 0;
-    int failed = msgpack_unpack(data, size, &used, zone, &object) != MSGPACK_UNPACK_SUCCESS
+    msgpack_unpack_return unpacked = msgpack_unpack(data, size, &used, zone, &object);
+    int failed = unpacked == MSGPACK_UNPACK_NOMEM_ERROR ? mr_error_memory(error, "reading a message")
+                 : unpacked != MSGPACK_UNPACK_SUCCESS
                      ? mr_error_set(error, MR_STATUS_REFUSED, "message of %zu bytes is malformed", size)
                      : read_message(zone, &object, message, error);
     message->zone = zone;

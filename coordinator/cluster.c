@@ -22,6 +22,11 @@ int mr_cluster_fail(mr_cluster_t *cluster) {
     return -1;
 }
 
+int mr_cluster_unreadable(mr_cluster_t *cluster, const mr_error_t *reason) {
+    cluster->config.ledger->stale++;
+    return reason->status == MR_STATUS_JOB ? mr_error_set(cluster->error, reason->status, "%s", reason->text) : 0;
+}
+
 /* ---- the scheduler's actions ---- */
 
 static size_t spec_bytes(const mr_cluster_t *cluster, const mr_spec_t *spec, size_t first_segment) {

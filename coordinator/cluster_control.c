@@ -173,11 +173,11 @@ static int take_message(mr_cluster_t *cluster, const mr_sender_t *sender, mr_mes
     return 0;
 }
 
-/* Receives one message: [identity, header]; further frames are dropped. Returns 1, 0: none is there, -1: not readable. */
-static int receive(mr_cluster_t *cluster, mr_sender_t *sender, mr_message_t *message) {
+/* Receives one message: [identity, header]; further frames are dropped. Returns 1, 0: none is there, -1: not readable, and if it is
+ * known, why. */
+static int receive(mr_cluster_t *cluster, mr_sender_t *sender, mr_message_t *message, mr_error_t *error) {
     void *socket = zsock_resolve(cluster->control);
     zmq_msg_t identity, frame;
-    mr_error_t ignored = {0};
     zmq_msg_init(&identity);
     zmq_msg_init(&frame);
     int got = 0;
@@ -185,7 +185,7 @@ static int receive(mr_cluster_t *cluster, mr_sender_t *sender, mr_message_t *mes
         sender->size = zmq_msg_size(&identity) <= MR_IDENTITY_MAX ? zmq_msg_size(&identity) : 0;
         memcpy(sender->identity, zmq_msg_data(&identity), sender->size);
         got = zmq_msg_more(&identity) && zmq_msg_recv(&frame, socket, ZMQ_DONTWAIT) >= 0 &&
-                      !mr_message_decode(message, zmq_msg_data(&frame), zmq_msg_size(&frame), &ignored)
+                      !mr_message_decode(message, zmq_msg_data(&frame), zmq_msg_size(&frame), error)
                   ? 1
                   : -1;
         while (zmq_msg_more(&frame) && zmq_msg_recv(&frame, socket, ZMQ_DONTWAIT) >= 0)
@@ -202,13 +202,14 @@ int mr_cluster_on_control(zloop_t *loop, zsock_t *socket, void *argument) {
     mr_sender_t sender;
     (void) loop;
     (void) socket;
-    for (int got, i = 0; i < MOST_AT_ONCE && (got = receive(cluster, &sender, &message)) != 0; i++) {
-        if (got < 0) {
-            cluster->config.ledger->stale++;
-            continue;
-        }
-        int failed = take_message(cluster, &sender, &message);
-        mr_message_clear(&message);
+    for (int i = 0; i < MOST_AT_ONCE; i++) {
+        mr_error_t unreadable = {0};
+        int got = receive(cluster, &sender, &message, &unreadable);
+        if (got == 0)
+            break;
+        int failed = got < 0 ? mr_cluster_unreadable(cluster, &unreadable) : take_message(cluster, &sender, &message);
+        if (got > 0)
+            mr_message_clear(&message);
         if (failed)
             return mr_cluster_fail(cluster);
     }

@@ -47,6 +47,10 @@ struct mr_cluster {
 /* Ends the job with the error in cluster->error, which must be set. Returns -1, so that a handler can end the loop with it. */
 int mr_cluster_fail(mr_cluster_t *cluster);
 
+/* A message could not be decoded. It is counted; but one that memory was out for may be waited for by nobody but its sender, who thinks
+ * that it arrived: then the job has failed. Returns 0 or -1. */
+int mr_cluster_unreadable(mr_cluster_t *cluster, const mr_error_t *reason);
+
 /* Carries out all the scheduler wants done. Returns what a loop handler returns: 0, or -1: the loop ends. */
 int mr_cluster_pump(mr_cluster_t *cluster);
 

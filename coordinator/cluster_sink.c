@@ -195,7 +195,7 @@ static int read_message(mr_cluster_t *cluster, void *socket, zmq_msg_t *header) 
     bool whole = zmq_msg_more(header) && zmq_msg_recv(&frame, socket, ZMQ_DONTWAIT) >= 0;
     int failed = 0;
     if (mr_message_decode(&message, zmq_msg_data(header), zmq_msg_size(header), &unreadable)) {
-        cluster->config.ledger->stale++;
+        failed = mr_cluster_unreadable(cluster, &unreadable);
     } else {
         if ((message.type == MR_RUN && whole) || message.type == MR_PARTIAL)
             failed = take_message(cluster, &message, &frame);
