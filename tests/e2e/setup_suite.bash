@@ -6,4 +6,6 @@ setup_suite() {
     cc -O1 -o "$BATS_SUITE_TMPDIR/catch" "$here/catch.c"
     cc -O1 -shared -fPIC -o "$BATS_SUITE_TMPDIR/crash.so" "$here/crash.c" -ldl
     cc -O1 -shared -fPIC -o "$BATS_SUITE_TMPDIR/storage.so" "$here/storage.c" -ldl
+    cc -O1 -shared -fPIC -o "$BATS_SUITE_TMPDIR/fail_memory.so" "$here/fail_memory.c"
+    cc -O1 -o "$BATS_SUITE_TMPDIR/pester" "$here/pester.c"
 }
