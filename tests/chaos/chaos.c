@@ -102,7 +102,7 @@ static void tell_failure(const plan_t *plan, const scene_t *scene) {
 static int play(const options_t *options, uint64_t seed, tally_t *tally) {
     static plan_t plan;
     static scene_t scene;
-    kind_t kind = options->only >= 0 ? (kind_t) options->only : (kind_t) (seed % KIND_COORDINATOR);
+    kind_t kind = options->only >= 0 ? (kind_t) options->only : (kind_t) (seed % KIND_COUNT);
     if ((kind == KIND_RESET || kind == KIND_NET || kind == KIND_COORDINATOR) && net_open())
         return -1;
     plan_draw(&plan, seed, kind);
@@ -126,6 +126,8 @@ static void report(const tally_t *tally, double seconds) {
             printf("%u %s, ", i == HARM_RESET ? resets : tally->harms[i], harm_name((harm_t) i));
     if (tally->weather[LOSSY] || tally->weather[NARROW])
         printf("%u runs with 5 %% loss, %u at 1 Mbit/s, ", tally->weather[LOSSY], tally->weather[NARROW]);
+    if (tally->resumed)
+        printf("%lu committed tasks taken up, ", tally->resumed);
     printf("in %u runs, %.0f s\n%u passed, %u failed\n", tally->scenes, seconds, tally->scenes - tally->failed,
            tally->failed);
 }

@@ -75,6 +75,7 @@ typedef struct tally {
     unsigned failed;
     unsigned harms[HARM_COUNT];
     unsigned weather[NARROW + 1];
+    unsigned long resumed; /* tasks that were committed when a coordinator was killed */
 } tally_t;
 
 /* Shared with a proxy's process. */
@@ -100,8 +101,10 @@ typedef struct scene {
     pid_t stopped[MOST_WORKERS];     /* 0: its network is cut instead */
     unsigned next;                   /* fault that is waited for, */
     pid_t victim;                    /* and whom it will hit; 0: not chosen */
+    bool complete; /* the coordinator was killed when it had done all */
     bool interrupted;
-    unsigned lives; /* of the coordinator, so far */
+    unsigned committed; /* tasks, when the coordinator was last killed */
+    unsigned lives;     /* of the coordinator, so far */
     int64_t deadline;
     char problem[4096]; /* empty: all is well */
 } scene_t;
@@ -138,6 +141,9 @@ size_t list_workers(const scene_t *scene, pid_t pids[MOST_WORKERS]);
 /* faults.c: does what is due. Called often. */
 void faults_turn(scene_t *scene);
 void faults_let_go(scene_t *scene); /* whatever is stopped or cut off */
+
+/* journal.c: tasks that the journal says are committed, 0 when there is none; `twice`: those that are committed more than once. */
+unsigned journal_committed(const char *path, unsigned *twice);
 
 /* net.c: one network for each remote worker, joined to this process's own by a pair of virtual Ethernets. All of it goes with the processes. */
 int net_open(void); /* 0, or -1, told on stderr: namespaces are not allowed here */

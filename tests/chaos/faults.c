@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "chaos.h"
 
@@ -68,13 +69,40 @@ static void plan_reset(scene_t *scene, const fault_t *fault, pid_t pid) {
     atomic_store(&proxy->distance, fault->distance);
 }
 
+/* A committed task must stay so, and never be committed again. */
+static void check_journal(scene_t *scene) {
+    char path[CHAOS_PATH + 32];
+    unsigned twice;
+    snprintf(path, sizeof path, "%s/journal/journal", scene->dir);
+    unsigned committed = journal_committed(path, &twice);
+    if (twice)
+        scene_problem(scene, "%u tasks are committed twice", twice);
+    if (committed < scene->committed)
+        scene_problem(scene, "%u tasks were committed, and now %u are", scene->committed, committed);
+    scene->tally->resumed += committed - scene->committed;
+    scene->committed = committed;
+}
+
+/* Nothing is left to do for another: it was killed on its way out. */
+static bool was_complete(const scene_t *scene) {
+    char journal[CHAOS_PATH + 32], rows[CHAOS_PATH + 32];
+    snprintf(journal, sizeof journal, "%s/journal/journal", scene->dir);
+    snprintf(rows, sizeof rows, "%s/out/rows", scene->dir);
+    return access(journal, F_OK) && !access(rows, F_OK);
+}
+
 static void kill_coordinator(scene_t *scene) {
     kill(scene->coordinator.pid, SIGKILL);
-    if (await_end(&scene->coordinator, 10000) && scene->coordinator.status == 128 + SIGKILL) {
-        count(scene, HARM_COORDINATOR, 1);
-        if (start_coordinator(scene))
-            scene_problem(scene, "cannot start the coordinator again");
+    if (!await_end(&scene->coordinator, 10000) || scene->coordinator.status != 128 + SIGKILL)
+        return;
+    count(scene, HARM_COORDINATOR, 1);
+    if (was_complete(scene)) {
+        scene->complete = true;
+        return;
     }
+    check_journal(scene);
+    if (start_coordinator(scene))
+        scene_problem(scene, "cannot start the coordinator again");
 }
 
 static void interrupt(scene_t *scene) {

@@ -109,13 +109,17 @@ size_t oracle_command(unsigned job, const char **arguments, size_t at) {
 }
 
 /* The closing line: `N files, SIZE, R records = A reduced + B rejected, ...`. */
-static bool read_summary(const char *log, long long numbers[4]) {
-    char line[4096];
+static bool read_summary(const char *log, long long numbers[4], unsigned *resumed) {
+    char line[4096], *mark;
     bool found = false;
+    *resumed = 0;
     FILE *file = fopen(log, "r");
-    while (file && fgets(line, sizeof line, file))
+    while (file && fgets(line, sizeof line, file)) {
+        if ((mark = strstr(line, "; resumed: ")))
+            *resumed = (unsigned) strtoul(mark + strlen("; resumed: "), NULL, 10);
         found |= sscanf(line, "millrace: %lld files, %*[^,], %lld records = %lld reduced + %lld rejected,", &numbers[0],
                         &numbers[1], &numbers[2], &numbers[3]) == 4;
+    }
     if (file)
         fclose(file);
     return found;
@@ -135,12 +139,13 @@ static int run_serially(unsigned job, const char *log, const char *rows) {
 int oracle_prepare(unsigned job) {
     char log[CHAOS_PATH + 32], rows[CHAOS_PATH + 32], path[CHAOS_PATH];
     long long numbers[4];
+    unsigned resumed;
     struct stat status;
     if (jobs[job].records)
         return 0;
     snprintf(log, sizeof log, "%s/serial-%u.err", chaos_work, job);
     snprintf(rows, sizeof rows, "%s/serial-%u", chaos_work, job);
-    if (make_inputs() || run_serially(job, log, rows) != 0 || !read_summary(log, numbers)) {
+    if (make_inputs() || run_serially(job, log, rows) != 0 || !read_summary(log, numbers, &resumed)) {
         fprintf(stderr, "chaos: the serial run of job %u failed; see %s\n", job, log);
         return -1;
     }
@@ -159,17 +164,31 @@ static bool same_bytes(const char *one, const char *other) {
     return run_quietly(arguments, 0) == 0;
 }
 
+/* In bad weather everyone is alive. */
+static void judge_deaths(scene_t *scene, const char *log) {
+    char line[4096];
+    FILE *file = fopen(log, "r");
+    while (file && fgets(line, sizeof line, file))
+        if (strstr(line, "queued again"))
+            scene_problem(scene, "a worker that lives was given up: %.3000s", line);
+    if (file)
+        fclose(file);
+}
+
 static void judge_ledger(scene_t *scene, const char *log) {
     const job_t *job = &jobs[scene->plan->job];
     long long numbers[4] = {0}, files = 0;
+    unsigned resumed;
     while (files < 4 && job->inputs[files])
         files++;
-    if (!read_summary(log, numbers))
+    if (!read_summary(log, numbers, &resumed))
         scene_problem(scene, "no closing summary");
     else if (numbers[0] != files || numbers[1] != job->records || numbers[2] + numbers[3] != numbers[1])
         scene_problem(scene,
                       "the ledger is wrong: %lld files, %lld records = %lld + %lld; of the serial run %lld records",
                       numbers[0], numbers[1], numbers[2], numbers[3], job->records);
+    else if (resumed != scene->committed)
+        scene_problem(scene, "%u tasks were committed, but %u were taken up", scene->committed, resumed);
 }
 
 void oracle_judge(scene_t *scene, int status) {
@@ -182,10 +201,12 @@ void oracle_judge(scene_t *scene, int status) {
             scene_problem(scene, "interrupted, but there is an output");
         return;
     }
-    if (status != 0)
+    if (status != 0 && !scene->complete)
         scene_problem(scene, "exit status %d", status);
     else if (!same_bytes(rows, wanted))
         scene_problem(scene, "the rows are not those of the serial run");
-    else
+    else if (!scene->complete) /* it may not have come to print its summary */
         judge_ledger(scene, log);
+    if (scene->plan->weather)
+        judge_deaths(scene, log);
 }

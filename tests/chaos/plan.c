@@ -92,10 +92,11 @@ void plan_draw(plan_t *plan, uint64_t seed, kind_t kind) {
         draw_fault(plan, &plan->faults[i], &random);
     keep_to_three(plan);
     if (kind == KIND_NET && sim_chance(&random, 0.5)) {
-        plan->weather = sim_chance(&random, 0.5) ? LOSSY : NARROW;
+        plan->weather = sim_chance(&random, 0.7) ? LOSSY : NARROW;
         plan->count = 0;
         plan->lease_ms = 10000;
         plan->flush = "10s";
+        plan->chunk = "1M"; /* what tells of thousands of tasks takes its time at 1 Mbit/s */
         while (plan->weather == NARROW && !oracle_is_narrow(plan->job))
             plan->job = (plan->job + 1) % oracle_jobs();
     }
