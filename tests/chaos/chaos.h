@@ -101,7 +101,7 @@ typedef struct scene {
     pid_t stopped[MOST_WORKERS];     /* 0: its network is cut instead */
     unsigned next;                   /* fault that is waited for, */
     pid_t victim;                    /* and whom it will hit; 0: not chosen */
-    bool complete; /* the coordinator was killed when it had done all */
+    bool complete;                   /* the coordinator was killed when it had done all */
     bool interrupted;
     unsigned committed; /* tasks, when the coordinator was last killed */
     unsigned lives;     /* of the coordinator, so far */

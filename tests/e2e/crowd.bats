@@ -16,7 +16,8 @@ all_joined() {
     "$MILLRACE_BUILD/tests/crowd" "$endpoint" "$count" <hold >welcomed 3>&- &
     crowd=$!
     exec 8>hold
-    PATIENCE=30 eventually all_joined "$count"
+    PATIENCE=30
+    eventually all_joined "$count"
     echo "welcomed in $(<welcomed) ms"
     exec 8>&- # and all are gone at once
     wait "$crowd"

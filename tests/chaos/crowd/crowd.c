@@ -24,7 +24,7 @@ static int say_hello(client_t *client, void *context, const char *endpoint, uint
     return failed ? -1 : 0;
 }
 
-/* WELCOME says tcp://*:PORT: of the host that is known already, here this one. */
+/* WELCOME has no host where the coordinator listens on one that is known already; here it is this one. */
 static int connect_lane(client_t *client, void *context, const char *port) {
     int none = 0;
     char endpoint[64];
