@@ -26,7 +26,7 @@ faulty() { # faulty FAULT CALL N ARGUMENT...: millrace with this fault of its st
 
 # The journal names each committed task once; prints how many there are.
 count_tasks() {
-    python3 "$root/tests/e2e/journal_tasks.py" "$1" >tasks
+    "$tools/journal_tasks" "$1" >tasks
     [ -z "$(sort tasks | uniq -d)" ] || fail "committed twice: $(sort tasks | uniq -d)"
     wc -l <tasks
 }
