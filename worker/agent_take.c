@@ -4,14 +4,27 @@
 #include "log.h"
 #include "timeline.h"
 
-static void settle(mr_agent_t *agent, uint64_t id) {
+/* Gives the tasks of a discarded partial back: a HELD that was on its way meanwhile may have made them this worker's again. */
+static int return_tasks(mr_agent_t *agent, const mr_partial_t *partial) {
+    mr_attempts_t returned = {0};
+    int failed = 0;
+    for (size_t i = 0; i < partial->result_count; i++)
+        failed |= mr_attempts_add(&returned, (mr_attempt_t){partial->results[i].task, partial->results[i].attempt});
+    mr_agent_returned(agent, &returned);
+    mr_attempts_free(&returned);
+    return failed;
+}
+
+static int settle(mr_agent_t *agent, uint64_t id, bool discarded, mr_error_t *error) {
     mr_partial_t *partial = mr_shelf_settle(&agent->shelf, id);
     if (!partial)
-        return;
+        return 0;
+    int failed = discarded && agent->generation ? return_tasks(agent, partial) : 0;
     for (size_t i = 0; i < partial->result_count; i++)
         mr_book_remove(&agent->book, (mr_attempt_t){partial->results[i].task, partial->results[i].attempt});
     mr_pool_release(agent->pool, partial->memory);
     mr_partial_destroy(&partial);
+    return failed ? mr_error_memory(error, "giving tasks back") : 0;
 }
 
 int mr_agent_give_back(mr_agent_t *agent, mr_error_t *error) {
@@ -56,8 +69,7 @@ static int take_of_epoch(mr_agent_t *agent, mr_message_t *message, mr_error_t *e
         return take_grant(agent, error);
     case MR_COMMITTED:
     case MR_DISCARD:
-        settle(agent, message->committed.partial);
-        return 0;
+        return settle(agent, message->committed.partial, message->type == MR_DISCARD, error);
     case MR_ACCOUNT:
         agent->owes_held = agent->pool != NULL;
         agent->broken |= message->account.resend ? MR_LINK_ALL : 0;

@@ -150,6 +150,15 @@ static void give_tasks(desk_t *desk, uint64_t epoch, uint32_t first, size_t coun
     send_message(desk->lane, &(mr_message_t){.type = MR_TASKS, .tasks = {epoch, 0, specs, count}});
 }
 
+/* Tasks of one line in a later generation. */
+static void give_tasks_of(desk_t *desk, uint32_t generation, uint32_t first, size_t count) {
+    mr_spec_t specs[8] = {{0}};
+    assert_true(count <= 8);
+    for (size_t i = 0; i < count; i++)
+        specs[i] = (mr_spec_t){.task = first + (uint32_t) i, .attempt = 1, .payload = {"\n", 1}};
+    send_message(desk->lane, &(mr_message_t){.type = MR_TASKS, .tasks = {EPOCH, generation, specs, count}});
+}
+
 static const mr_bytes_t one_line = {"\n", 1};
 
 /* Takes runs and partials until `count` tasks have been named; counts each task. Returns the last partial's id. */
@@ -365,9 +374,10 @@ static void a_broken_lane_is_told(void **state) {
     close_desk(&desk, 0);
 }
 
-/* Reads one partial without answering it. */
-static void overlook_partial(desk_t *desk) {
+/* Reads one partial without answering it; its id. */
+static uint64_t overlook_partial(desk_t *desk) {
     mr_error_t error = {0};
+    uint64_t id = 0;
     for (mr_message_type_t type = MR_RUN; type != MR_PARTIAL;) {
         mr_message_t message;
         zmq_msg_t frame;
@@ -376,11 +386,13 @@ static void overlook_partial(desk_t *desk) {
         assert_true(zmq_msg_recv(&frame, zsock_resolve(desk->sink), 0) >= 0);
         assert_int_equal(mr_message_decode(&message, zmq_msg_data(&frame), zmq_msg_size(&frame), &error), 0);
         type = message.type;
+        id = message.run.partial;
         while (zmq_msg_more(&frame))
             zmq_msg_recv(&frame, zsock_resolve(desk->sink), 0);
         zmq_msg_close(&frame);
         mr_message_clear(&message);
     }
+    return id;
 }
 
 static void a_partial_that_may_be_lost_is_sent_again(void **state) {
@@ -396,6 +408,15 @@ static void a_partial_that_may_be_lost_is_sent_again(void **state) {
     expect_held(&desk, EPOCH, WORKER, 1, 1);
     collect(&desk, 1, seen, 10);
     expect_each_once(seen, 0, 1);
+    /* One that is discarded: its HELD may have made the task the worker's again, so it gives it back. */
+    mr_message_t message;
+    give_tasks_of(&desk, 1, 1, 1);
+    say(&desk, &(mr_message_t){.type = MR_DISCARD, .discard = {EPOCH, overlook_partial(&desk)}});
+    hear(&desk, MR_RETURNED, &message);
+    assert_int_equal(message.returned.attempts_count, 1);
+    assert_int_equal(message.returned.attempts[0].task, 1);
+    assert_int_equal(message.returned.draining, 0);
+    mr_message_clear(&message);
     say(&desk, &(mr_message_t){.type = MR_SHUTDOWN, .shutdown = {0, "done"}});
     close_desk(&desk, 0);
 }
