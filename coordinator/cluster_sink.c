@@ -71,6 +71,8 @@ static bool is_next(mr_cluster_t *cluster, const mr_member_t *member, const mr_r
 static int stage(mr_cluster_t *cluster, mr_member_t *member, const mr_run_message_t *run, zmq_msg_t *frame,
                  mr_error_t *error) {
     size_t size = zmq_msg_size(frame);
+    if (!size) /* no sound worker sends a run without a row: its rows would be lost without a word */
+        return mr_error_set(error, MR_STATUS_JOB, "it sent an empty run");
     int granted = check_grant(member, size, error);
     if (granted <= 0)
         return granted;

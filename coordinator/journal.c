@@ -155,7 +155,7 @@ static int look_inside(mr_journal_t *journal, uint64_t size, bool resume, mr_err
 }
 
 mr_journal_t *mr_journal_open(const char *dir, bool resume, mr_error_t *error) {
-    struct stat status;
+    struct stat status = {0};
     mr_journal_t *journal = make_directory(dir, error) ? NULL : make(dir, error);
     int opened = 0;
     while (journal && (opened = try_open(journal, &status, error)) == 0)

@@ -122,7 +122,7 @@ static verdict_t judge_body(const reader_t *reader, uint64_t end) {
 static bool possible_size(const mr_record_t *record) {
     if (record->type == MR_RECORD_RUN)
         return record->size >= MR_RECORD_RUN_HEAD && record->size <= MR_WIRE_MAX_RUN + MR_RECORD_RUN_HEAD;
-    return record->size >= (record->type == MR_RECORD_BINDING) && record->size <= MOST_PAYLOAD;
+    return (record->size || record->type != MR_RECORD_BINDING) && record->size <= MOST_PAYLOAD;
 }
 
 static const char *check_type(const reader_t *reader, const mr_record_t *record) {
@@ -302,7 +302,7 @@ static int take(reader_t *reader, const mr_record_t *record) {
 }
 
 static verdict_t next_record(reader_t *reader) {
-    mr_record_t record;
+    mr_record_t record = {0};
     verdict_t verdict = read_header(reader, &record);
     if (verdict != WHOLE)
         return verdict;

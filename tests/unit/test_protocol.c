@@ -265,6 +265,19 @@ static void malformed_run_sends_its_sender_away(void **state) {
     let_go(&held);
 }
 
+static void empty_run_sends_its_sender_away(void **state) {
+    (void) state;
+    stage_t stage;
+    held_t held;
+    set_up(&stage, 5000);
+    join_and_hold(&held, &stage);
+    send_run(&held.fake, 1, "", 0);
+    expect_and_forget(held.fake.control, MR_SHUTDOWN);
+    send_in_the_honest(&stage);
+    expect_right_end(&stage);
+    let_go(&held);
+}
+
 static void large_run_without_a_grant_sends_its_sender_away(void **state) {
     (void) state;
     stage_t stage;
@@ -491,6 +504,7 @@ int main(void) {
         cmocka_unit_test(results_for_what_is_not_held),
         cmocka_unit_test(returned_tasks_come_again),
         cmocka_unit_test(malformed_run_sends_its_sender_away),
+        cmocka_unit_test(empty_run_sends_its_sender_away),
         cmocka_unit_test(large_run_without_a_grant_sends_its_sender_away),
         cmocka_unit_test(impossible_offer_sends_its_sender_away),
         cmocka_unit_test(next_offer_waits_for_the_run_before),
