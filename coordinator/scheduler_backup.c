@@ -154,7 +154,8 @@ static search_t find_due(mr_scheduler_t *scheduler, int64_t overdue) {
     bool idle = any_idle(scheduler);
     mr_sched_worker_t *worker;
     TAILQ_FOREACH(worker, &scheduler->leases, by_lease) {
-        int64_t at; /* cppcheck-suppress uninitvar ; TAILQ_FOREACH sets worker */
+        int64_t at;
+        /* cppcheck-suppress uninitvar ; TAILQ_FOREACH sets it */
         mr_sched_task_t *task = earliest(scheduler, worker, overdue, &at);
         if (at > scheduler->now && at < found.again_at)
             found.again_at = at;
