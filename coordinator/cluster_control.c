@@ -41,11 +41,26 @@ static void tell_stuck(mr_cluster_t *cluster, mr_member_t *member) {
     }
 }
 
+/* Tasks are sent, and a lease long it runs none: they may have gone down a connection that was dead already, of which it heard
+ * nothing after it had said what it holds. */
+static void find_lost_tasks(mr_cluster_t *cluster, mr_member_t *member, size_t running) {
+    mr_scheduler_worker_t info;
+    if (running || !mr_scheduler_worker(cluster->scheduler, member->number, &info) || !info.running) {
+        member->idle_since = 0;
+    } else if (!member->idle_since) {
+        member->idle_since = member->heard_at;
+    } else if (member->heard_at - member->idle_since >= cluster->config.lease_ms) {
+        mr_cluster_send(cluster, member, &(mr_message_t){.type = MR_ACCOUNT, .account = {cluster->epoch, 0}});
+        member->idle_since = 0;
+    }
+}
+
 static void take_heartbeat(mr_cluster_t *cluster, mr_member_t *member, const mr_heartbeat_message_t *heartbeat) {
     member->heard_at = mr_clock_ms();
     member->rss = heartbeat->rss;
     mr_watch_take(&member->watch, heartbeat->running, heartbeat->running_count, member->heard_at);
     tell_stuck(cluster, member);
+    find_lost_tasks(cluster, member, heartbeat->running_count);
     mr_scheduler_alive(cluster->scheduler, member->heard_at, member->number);
     mr_cluster_send(cluster, member, &(mr_message_t){.type = MR_ALIVE, .alive = {cluster->epoch}});
 }

@@ -30,6 +30,7 @@ typedef struct mr_member {
     int64_t lane_down_at; /* since when the lane has no connection; 0: it has one */
     uint32_t generation;  /* of its HELDs */
     int64_t flushed_at;   /* when it was last asked to flush, and no partial has come since; 0: it was not */
+    int64_t idle_since;   /* since when it runs none of the tasks it was sent; 0: it runs some, or has none */
     bool missed;          /* something came on the sink before it joined, and was dropped */
     mr_message_t held;    /* a HELD that came before it joined; zone NULL: none */
     uint64_t sent;        /* tasks sent down the lane in this generation */

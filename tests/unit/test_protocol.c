@@ -366,6 +366,29 @@ static void what_held_does_not_name_was_lost(void **state) {
     end_with_the_honest(&stage, &held);
 }
 
+/* Tasks that went down a connection that was dead already: the worker is alive, runs none of them, and need not know. */
+static void a_worker_that_runs_nothing_is_asked_what_it_holds(void **state) {
+    (void) state;
+    stage_t stage;
+    held_t held;
+    set_up(&stage, 400);
+    join_and_hold(&held, &stage);
+    mr_message_type_t type = MR_ALIVE;
+    for (int64_t end = zclock_mono() + 10000; type != MR_ACCOUNT && zclock_mono() < end;) {
+        mr_message_t message;
+        send_message(held.fake.control, &(mr_message_t){.type = MR_HEARTBEAT,
+                                                        .heartbeat = {held.fake.epoch, held.fake.worker, 0, NULL, 0}});
+        hear_any(held.fake.control, &message);
+        type = message.type;
+        mr_message_clear(&message);
+        zclock_sleep(20);
+    }
+    assert_int_equal(type, MR_ACCOUNT);
+    say_held(&held.fake, 1, NULL, 0, NULL, 0);
+    expect_and_forget(held.fake.lane, MR_TASKS);
+    end_with_the_honest(&stage, &held);
+}
+
 /* Its runs came, its PARTIAL did not: it sends all again, and it counts once. */
 static void a_partial_sent_twice_counts_once(void **state) {
     (void) state;
@@ -495,6 +518,7 @@ int main(void) {
         cmocka_unit_test(messages_out_of_place),
         cmocka_unit_test(silent_worker_is_replaced_and_its_late_partial_is_stale),
         cmocka_unit_test(what_held_does_not_name_was_lost),
+        cmocka_unit_test(a_worker_that_runs_nothing_is_asked_what_it_holds),
         cmocka_unit_test(a_partial_sent_twice_counts_once),
         cmocka_unit_test(a_run_may_come_after_its_grant_was_given_back),
         cmocka_unit_test(a_worker_that_returns_keeps_its_partial),
