@@ -141,6 +141,37 @@ has_committed() {
     [ "$("$tools/journal_tasks" "$1" | wc -l)" -gt 0 ]
 }
 
+@test "one of four workers is stopped for good: backup attempts end the job long before its lease" {
+    listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 -o rows --lease 200s --log-level info
+    join
+    join
+    join
+    join
+    eventually grep -q -s -c 'has joined' err
+    caught "${remote[0]}" 100000
+    finish # which has less patience than the lease
+    expect_serial
+    ! said err 'has been silent'
+}
+
+@test "a host on which every task fails is set aside, and the job ends right" {
+    unshare -rum true 2>/dev/null || skip 'no namespaces here'
+    mkdir data
+    cp "$BATS_FILE_TMPDIR/text" data/
+    listen run ngrams data/text --chunk 512 -o rows --log-level info
+    join
+    caught "${remote[0]}" 100000 # it has done some tasks: what fails elsewhere is not the tasks' fault
+    # The bad host sees an empty folder where the inputs are.
+    # shellcheck disable=SC2016
+    unshare -rum sh -c 'hostname bad && mount -t tmpfs none data && exec "$@"' sh \
+        "$WORKER" --connect "$endpoint" --threads 1 --tmp "$TMPDIR" 2>bad 3>&- &
+    remote+=($!)
+    eventually said err 'host bad: task after task failed there, and not elsewhere'
+    kill -CONT "${remote[0]}"
+    finish
+    expect_serial
+}
+
 @test "two coordinators cannot listen on the same endpoint, tcp or ipc" {
     local each
     for each in tcp://127.0.0.1:* "ipc://$TMPDIR/c"; do
