@@ -79,12 +79,17 @@ static void take_returned(mr_cluster_t *cluster, mr_member_t *member, const mr_r
                           returned->attempts_count);
 }
 
+/* There is no other machine on which a file that cannot be read may be readable. */
+static bool is_only_host(const mr_cluster_t *cluster) {
+    return cluster->members.host_count == 1 && !cluster->config.listen;
+}
+
 static int take_failed(mr_cluster_t *cluster, mr_member_t *member, const mr_failed_message_t *failed) {
     mr_status_t status = failed->status == MR_STATUS_INPUT || failed->status == MR_STATUS_STORAGE
                              ? (mr_status_t) failed->status
                              : MR_STATUS_JOB;
     const char *text = failed->text, *name = mr_work_name(cluster->config.work, failed->task, &text);
-    if (!failed->retry)
+    if (!failed->retry || (status == MR_STATUS_INPUT && is_only_host(cluster)))
         return mr_error_set(cluster->error, status, "%s%s", name, text);
     snprintf(cluster->last_failure, sizeof cluster->last_failure, "%s%s (on %s)", name, text, member->host);
     cluster->last_status = status;

@@ -99,6 +99,8 @@ void mr_settings_help(FILE *stream) {
     for (unsigned i = 0; i < MR_SETTING_COUNT; i++) {
         const definition_t *definition = &definitions[i];
         char name[64], letter[8] = "    ";
+        if (!definition->help)
+            continue;
         if (definition->letter)
             snprintf(letter, sizeof letter, "-%c, ", definition->letter);
         snprintf(name, sizeof name, "--%s %s", definition->name, definition->value ? definition->value : "");

@@ -10,7 +10,7 @@
 
 #include "options.h"
 
-/* X(id, name, letter, value, default, help); value NULL: a switch */
+/* X(id, name, letter, value, default, help); value NULL: a switch; help NULL: for few, so in the man page only */
 #define MR_SETTINGS(X)                                                                                                 \
     X(OUTPUT, "output", 'o', "FILE", NULL, "write the rows to FILE, atomically (default: stdout)")                     \
     X(OVERWRITE, "overwrite", 0, NULL, NULL, "replace FILE if it exists")                                              \
@@ -25,7 +25,7 @@
     X(THREADS, "threads", 'j', "N|N%", "100%", "threads of all local workers; % of the processors")                    \
     X(WORKERS, "workers", 0, "N", "auto", "local worker processes (auto: one for each 8 threads)")                     \
     X(LISTEN, "listen", 0, "ENDPOINT", NULL, "take workers from elsewhere too: tcp://HOST:PORT")                       \
-    X(LANE_PORTS, "lane-ports", 0, "A-B", NULL, "ports for their lanes (default: any)")                                \
+    X(LANE_PORTS, "lane-ports", 0, "A-B", NULL, NULL)                                                                  \
     X(INSECURE, "insecure", 0, NULL, NULL, "listen beyond this machine without keys")                                  \
     X(CHUNK, "chunk", 0, "SIZE", "0", "bytes of input a task (0: by size of the input)")                               \
     X(MEMORY, "memory", 0, "SIZE", "1G", "for reducing; and as much again for the local workers")                      \
@@ -44,7 +44,7 @@
     X(LOG_LEVEL, "log-level", 0, "LEVEL", "warning", "error, warning, info or debug")                                  \
     X(QUIET, "quiet", 'q', NULL, NULL, "no closing summary")                                                           \
     X(DRY_RUN, "dry-run", 'n', NULL, NULL, "print the plan, run nothing")                                              \
-    X(BLOCK, "block", 0, "SIZE", "256K", "bytes a worker reads at a time")
+    X(BLOCK, "block", 0, "SIZE", "256K", NULL)
 
 typedef enum mr_setting {
 #define X(id, name, letter, value, default_value, help) MR_SETTING_##id,
