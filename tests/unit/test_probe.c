@@ -109,7 +109,7 @@ static void much_text(void **state) {
     trial_t trial;
     mr_verdict_t verdict;
     size_t lines = 1000000;
-    char *text = malloc(8 * lines);
+    char *text = malloc(8 * lines + 1);
     open_trial(&trial, 0);
     for (size_t i = 0; i < lines; i++)
         snprintf(text + 8 * i, 9, "%07zu\n", i);
