@@ -158,7 +158,7 @@ begun() {
     big text 20
     local tasks resumed
     start run ngrams text --chunk 512 --workers 2 -j 2 --journal J -o rows # nothing is flushed by itself so early
-    in_the_middle 2 200000
+    in_the_middle 2 2000000
     kill -INT "$pid"
     eventually grep -q 'the workers hand in what they have' err
     kill -CONT "${workers[0]}"
@@ -177,7 +177,7 @@ begun() {
 @test "Ctrl-C twice: at once" {
     big text 20
     start run ngrams text --chunk 512 --workers 2 -j 2 --journal J -o rows
-    in_the_middle 2 200000
+    in_the_middle 2 2000000
     kill -INT "$pid"
     eventually grep -q 'the workers hand in what they have' err
     kill -INT "$pid" # while a worker is stopped, which has much to hand in

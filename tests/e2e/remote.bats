@@ -97,7 +97,7 @@ expect_serial() {
 @test "a remote worker is killed: its connection closed, and its tasks go to another at once" {
     listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 -o rows --lease 60s
     join
-    eventually caught "${remote[0]}" 100000
+    eventually caught "${remote[0]}" 2000000
     kill -KILL "${remote[0]}"
     join
     finish
@@ -108,7 +108,7 @@ expect_serial() {
 @test "a remote worker is stopped past its lease and comes back with what it has" {
     listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 -o rows --lease 300ms --log-level info
     join
-    caught "${remote[0]}" 100000
+    caught "${remote[0]}" 2000000
     eventually said err 'has been silent for 0.3 s; its tasks are queued again'
     kill -CONT "${remote[0]}"
     eventually said err 'says what it holds: .* [1-9][0-9]* done'
@@ -123,7 +123,7 @@ expect_serial() {
     listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 --flush 20ms -o rows --journal J --lease 2s
     join
     join
-    caught "${remote[0]}" 200000
+    caught "${remote[0]}" 2000000
     eventually has_committed J/journal
     kill -KILL "$pid"
     wait "$pid" || true
@@ -148,7 +148,7 @@ has_committed() {
     join
     join
     eventually grep -q -s -c 'has joined' err
-    caught "${remote[0]}" 100000
+    caught "${remote[0]}" 2000000
     finish # which has less patience than the lease
     expect_serial
     ! said err 'has been silent'
@@ -160,7 +160,7 @@ has_committed() {
     cp "$BATS_FILE_TMPDIR/text" data/
     listen run ngrams data/text --chunk 512 -o rows --log-level info
     join
-    caught "${remote[0]}" 100000 # it has done some tasks: what fails elsewhere is not the tasks' fault
+    caught "${remote[0]}" 2000000 # it has done some tasks: what fails elsewhere is not the tasks' fault
     # The bad host sees an empty folder where the inputs are.
     # shellcheck disable=SC2016
     unshare -rum sh -c 'hostname bad && mount -t tmpfs none data && exec "$@"' sh \

@@ -52,10 +52,10 @@ static int take(client_t *client, void *context) {
     return welcomed;
 }
 
-static int await_all(client_t *clients, uint32_t count, void *context, int64_t deadline) {
+static int await_all(client_t *all, uint32_t count, void *context, int64_t deadline) {
     uint32_t welcomed = 0;
     for (uint32_t i = 0; welcomed < count; i = (i + 1) % count) {
-        int taken = take(&clients[i], context);
+        int taken = take(&all[i], context);
         if (taken < 0 || mr_clock_ms() > deadline) {
             fprintf(stderr, "crowd: %u of %u welcomed: %s\n", welcomed, count,
                     taken < 0 ? zmq_strerror(errno) : "late");
@@ -68,9 +68,11 @@ static int await_all(client_t *clients, uint32_t count, void *context, int64_t d
     return 0;
 }
 
+static client_t *clients; /* in use until the end */
+
 int main(int argc, char **argv) {
     uint32_t count = argc == 3 ? (uint32_t) atoi(argv[2]) : 0;
-    client_t *clients = calloc(count + 1, sizeof *clients);
+    clients = calloc(count + 1, sizeof *clients);
     void *context = zmq_ctx_new();
     if (!count || !clients || !context || zmq_ctx_set(context, ZMQ_MAX_SOCKETS, (int) (2 * count + 16)))
         return 2;
