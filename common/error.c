@@ -42,7 +42,11 @@ int mr_error_set(mr_error_t *error, mr_status_t status, const char *format, ...)
 }
 
 int mr_error_memory(mr_error_t *error, const char *what) {
-    return mr_error_set(error, MR_STATUS_JOB, "out of memory while %s", what);
+    bool first = error && error->status == MR_STATUS_OK;
+    mr_error_set(error, MR_STATUS_JOB, "out of memory while %s", what);
+    if (first)
+        error->memory = true;
+    return -1;
 }
 
 /* Length of the valid UTF-8 sequence at text, or 0. Overlong forms, surrogates and values past U+10FFFF are not valid

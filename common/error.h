@@ -6,6 +6,7 @@
 #define MR_ERROR_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -30,6 +31,7 @@ typedef enum mr_status {
 
 typedef struct mr_error {
     mr_status_t status; /* MR_STATUS_OK: no error */
+    bool memory;        /* memory was out: nobody else is to blame */
     char text[1024];    /* "PATH[:OFFSET]: REASON", no newline */
 } mr_error_t;
 

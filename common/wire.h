@@ -25,6 +25,11 @@ typedef struct mr_wire_option {
     const char *value;
 } mr_wire_option_t;
 
+/* What a worker does after SHUTDOWN. */
+#define MR_SHUTDOWN_END 0u     /* it ends */
+#define MR_SHUTDOWN_AGAIN 1u   /* it waits for the next coordinator */
+#define MR_SHUTDOWN_UNSOUND 2u /* it ends with an error: it sent what no sound worker sends */
+
 #define MR_SPEC_ALONE 1u   /* a backup attempt: goes into a partial of its own, so that it can spoil no other */
 #define MR_SPEC_CAREFUL 2u /* the task has failed before: find the record that ends the process, and leave it out */
 

@@ -62,14 +62,14 @@ static void reconcile(mr_cluster_t *cluster, mr_member_t *member, const mr_held_
            held->undone_count, held->done_count);
     member->generation = held->generation;
     member->sent = 0;
-    if (held->resend)
-        mr_cluster_void_grants(cluster, member);
     mr_scheduler_reconcile(cluster->scheduler, mr_clock_ms(), member->number, held->undone, held->undone_count,
                            held->done, held->done_count);
     mr_cluster_grant(cluster);
 }
 
 void mr_cluster_take_held(mr_cluster_t *cluster, mr_member_t *member, mr_message_t *message) {
+    if (message->held.resend)
+        mr_cluster_void_grants(cluster, member);
     if (member->joined) {
         reconcile(cluster, member, &message->held);
         return;
@@ -157,6 +157,8 @@ int mr_cluster_take_hello(mr_cluster_t *cluster, const mr_sender_t *sender, cons
         refuse_version(cluster, sender, hello);
         return 0;
     }
+    if (!member && cluster->ending_at)
+        return 0; /* it asks again, and finds the next coordinator */
     if (!member && cluster->members.present >= cluster->config.most_workers) {
         refuse(cluster, sender, "this coordinator has no room for more workers (raise ulimit -n there)");
         return 0;
@@ -164,6 +166,7 @@ int mr_cluster_take_hello(mr_cluster_t *cluster, const mr_sender_t *sender, cons
     if (!member && !(member = add_member(cluster, sender, hello)))
         return -1;
     member->heard_at = mr_clock_ms();
+    member->welcomed_at = member->welcomed_at ? member->welcomed_at : member->heard_at;
     send_welcome(cluster, member);
     return send_job(cluster, member);
 }

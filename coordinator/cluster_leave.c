@@ -46,17 +46,26 @@ void mr_cluster_distrust(mr_cluster_t *cluster, mr_member_t *member, const char 
            member->pid, reason);
     snprintf(cluster->last_failure, sizeof cluster->last_failure, "%s (from %s)", reason, member->host);
     cluster->last_status = MR_STATUS_JOB;
-    mr_cluster_send(cluster, member, &(mr_message_t){.type = MR_SHUTDOWN, .shutdown = {0, reason}});
+    mr_cluster_send(cluster, member, &(mr_message_t){.type = MR_SHUTDOWN, .shutdown = {MR_SHUTDOWN_UNSOUND, reason}});
     let_go(cluster, member, true);
 }
 
-/* One that said HELLO and whose lane never came is not in the scheduler, so no lease of it runs out. */
-static void drop_silent_guests(mr_cluster_t *cluster, int64_t now) {
+/* One that said HELLO and whose lane never came is not in the scheduler, so no lease of it runs out. If it lives, its lane is blocked. */
+static void drop_guest(mr_cluster_t *cluster, mr_member_t *member, int64_t now) {
+    if (now - member->heard_at < cluster->config.lease_ms) {
+        mr_progress_clear(cluster->config.progress);
+        mr_log(MR_LOG_WARNING,
+               "worker %s:%u: it has not connected its lane, %s, for %.1f s (is the port open?); it may try again",
+               member->host, member->pid, member->lane_endpoint, (double) (now - member->welcomed_at) / 1000);
+    }
+    let_go(cluster, member, false);
+}
+
+static void drop_guests(mr_cluster_t *cluster, int64_t now) {
     for (uint32_t i = 0; i < cluster->members.count; i++) {
         mr_member_t *member = cluster->members.items[i];
-        if (!member || member->joined || now - member->heard_at < cluster->config.lease_ms)
-            continue;
-        let_go(cluster, member, false);
+        if (member && !member->joined && now - member->welcomed_at >= cluster->config.lease_ms)
+            drop_guest(cluster, member, now);
     }
 }
 
@@ -96,7 +105,7 @@ static void forgive_own_absence(mr_cluster_t *cluster, int64_t now) {
     for (uint32_t i = 0; i < cluster->members.count; i++) {
         mr_member_t *member = cluster->members.items[i];
         if (member)
-            member->heard_at = now;
+            member->heard_at = member->welcomed_at = now;
         if (member && member->joined)
             mr_scheduler_alive(cluster->scheduler, now, member->number);
     }
@@ -106,7 +115,7 @@ void mr_cluster_check_leases(mr_cluster_t *cluster, int64_t now) {
     if (cluster->ticked_at && now - cluster->ticked_at > MR_CLUSTER_TICK_MS + cluster->config.lease_ms / 4)
         forgive_own_absence(cluster, now);
     cluster->ticked_at = now;
-    drop_silent_guests(cluster, now);
+    drop_guests(cluster, now);
     check_lanes(cluster, now);
     mr_scheduler_tick(cluster->scheduler, now);
 }
@@ -158,6 +167,8 @@ void mr_cluster_dismiss(mr_cluster_t *cluster, const char *reason) {
         if (cluster->members.items[i])
             mr_cluster_send(
                 cluster, cluster->members.items[i],
-                &(mr_message_t){.type = MR_SHUTDOWN, .shutdown = {!cluster->members.items[i]->local, reason}});
+                &(mr_message_t){
+                    .type = MR_SHUTDOWN,
+                    .shutdown = {cluster->members.items[i]->local ? MR_SHUTDOWN_END : MR_SHUTDOWN_AGAIN, reason}});
     end_guests(cluster);
 }

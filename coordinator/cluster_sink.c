@@ -59,13 +59,15 @@ static int check_grant(mr_member_t *member, size_t size, mr_error_t *error) {
     return 0;
 }
 
-/* Run 0 begins a partial anew; another is of use only behind those before it. Where a connection broke, neither goes without saying. */
-static bool is_next(mr_cluster_t *cluster, const mr_member_t *member, const mr_run_message_t *run) {
-    if (!member->generation)
-        return true;
-    if (run->index == 0)
+/* Run 0 begins a partial anew; another is of use only behind those before it. What is sent again may overtake the HELD that speaks of it, so
+ * this is asked of every run. */
+static bool is_next(mr_cluster_t *cluster, const mr_run_message_t *run) {
+    size_t staged = staged_runs(cluster, run->worker, run->partial);
+    if (run->index == 0 && staged) {
         drop_partial(cluster, run->worker, run->partial);
-    return run->index == staged_runs(cluster, run->worker, run->partial);
+        staged = 0;
+    }
+    return run->index == staged;
 }
 
 static int stage(mr_cluster_t *cluster, mr_member_t *member, const mr_run_message_t *run, zmq_msg_t *frame,
@@ -76,7 +78,7 @@ static int stage(mr_cluster_t *cluster, mr_member_t *member, const mr_run_messag
     int granted = check_grant(member, size, error);
     if (granted <= 0)
         return granted;
-    if (!is_next(cluster, member, run)) {
+    if (!is_next(cluster, run)) {
         if (cluster->config.sink && size > MR_WIRE_INLINE_RUN)
             mr_sink_unreserve(cluster->config.sink, size);
         return 0;
@@ -88,7 +90,7 @@ static int stage(mr_cluster_t *cluster, mr_member_t *member, const mr_run_messag
     return size > MR_WIRE_INLINE_RUN ? stage_frame(cluster, run, frame, error) : stage_copy(cluster, run, frame, error);
 }
 
-/* A run that cannot be taken: when the sink itself has failed, the job has; else its sender is not sound. */
+/* A run that cannot be taken: when the sink itself has failed, or memory is out, the job has; else its sender is not sound. */
 static int take_run(mr_cluster_t *cluster, mr_member_t *member, const mr_run_message_t *run, zmq_msg_t *frame) {
     mr_error_t error = {0};
     if (!stage(cluster, member, run, frame, &error)) {
@@ -98,6 +100,10 @@ static int take_run(mr_cluster_t *cluster, mr_member_t *member, const mr_run_mes
     }
     if (cluster->config.sink && mr_sink_check(cluster->config.sink, cluster->error))
         return -1;
+    if (error.memory) {
+        *cluster->error = error;
+        return -1;
+    }
     mr_cluster_distrust(cluster, member, error.text);
     return 0;
 }

@@ -26,6 +26,7 @@ typedef struct mr_member {
     uint32_t threads;
     bool local;           /* it came by the private endpoint: a process this one has started */
     bool joined;          /* the lane was connected; the scheduler knows it */
+    int64_t welcomed_at;  /* when it was first welcomed */
     int64_t heard_at;     /* its last sign of life before it joined */
     int64_t lane_down_at; /* since when the lane has no connection; 0: it has one */
     uint32_t generation;  /* of its HELDs */

@@ -134,7 +134,7 @@ static int watch_signals(run_t *run, mr_error_t *error) {
     return run->signals < 0 ? mr_error_set(error, MR_STATUS_JOB, "cannot watch signals: %s", strerror(errno)) : 0;
 }
 
-/* Attempts of one life are never taken for those of another. */
+/* Attempts of one life are not taken for those of another, as long as no worker holds one of 4,096 lives ago. */
 static void use_journal(mr_cluster_config_t *config, mr_journal_t *journal) {
     if (!journal)
         return;
@@ -228,8 +228,12 @@ static void wait_for(run_t *run, const aside_t *aside) {
 
 static int do_aside(run_t *run, int (*work)(run_t *run, mr_error_t *error), mr_error_t *error) {
     aside_t aside = {.run = run, .work = work, .done = eventfd(0, EFD_CLOEXEC)};
-    if (aside.done < 0 || pthread_create(&aside.thread, NULL, aside_main, &aside))
-        return mr_error_memory(error, "starting a thread");
+    int failed = aside.done < 0 ? errno : pthread_create(&aside.thread, NULL, aside_main, &aside);
+    if (failed) {
+        if (aside.done >= 0)
+            close(aside.done);
+        return mr_error_set(error, MR_STATUS_JOB, "cannot start a thread: %s", strerror(failed));
+    }
     wait_for(run, &aside);
     pthread_join(aside.thread, NULL);
     close(aside.done);

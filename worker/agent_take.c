@@ -82,11 +82,14 @@ static int take_of_epoch(mr_agent_t *agent, mr_message_t *message, mr_error_t *e
     }
 }
 
-static void take_shutdown(mr_agent_t *agent, const mr_shutdown_message_t *shutdown) {
+static int take_shutdown(mr_agent_t *agent, const mr_shutdown_message_t *shutdown, mr_error_t *error) {
     mr_timeline("told to end");
+    if (shutdown->again == MR_SHUTDOWN_UNSOUND)
+        return mr_error_set(error, MR_STATUS_JOB, "the coordinator has sent this worker away: %s", shutdown->reason);
     mr_log(MR_LOG_INFO, "shutdown: %s", shutdown->reason);
     agent->over = true;
-    agent->again = shutdown->again && !agent->config->once && !agent->told_to_leave;
+    agent->again = shutdown->again == MR_SHUTDOWN_AGAIN && !agent->config->once && !agent->told_to_leave;
+    return 0;
 }
 
 static void take_unknown(mr_agent_t *agent, const mr_unknown_message_t *unknown) {
@@ -102,8 +105,7 @@ static int take_control(mr_agent_t *agent, mr_message_t *message, mr_error_t *er
     case MR_REFUSED:
         return take_refused(&message->refused, error);
     case MR_SHUTDOWN:
-        take_shutdown(agent, &message->shutdown);
-        return 0;
+        return take_shutdown(agent, &message->shutdown, error);
     case MR_UNKNOWN:
         take_unknown(agent, &message->unknown);
         return 0;

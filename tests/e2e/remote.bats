@@ -137,6 +137,23 @@ expect_serial() {
     said err 'says what it holds'
 }
 
+@test "Ctrl-C with a journal: remote workers hand in what they have once, and wait for the resumed job" {
+    listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 -o rows --journal J --log-level info
+    join
+    join
+    caught "${remote[0]}" 2000000
+    kill -INT "$pid"
+    eventually said err 'the workers hand in what they have'
+    kill -CONT "${remote[0]}"
+    finish
+    expect_status 130
+    [ "$(grep -c 'has joined' err)" -eq 2 ] || fail "a worker that had left joined again: $(<err)"
+    listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 -o rows --journal J --resume
+    finish
+    expect_serial
+    expect_text err 'resumed: '
+}
+
 has_committed() {
     [ "$("$tools/journal_tasks" "$1" | wc -l)" -gt 0 ]
 }

@@ -134,7 +134,7 @@ static void without_a_journal(void **state) {
     (void) state;
     mr_resume_t resume = {0};
     mr_request_t request = {0};
-    mr_error_t error = {0}, kept = {MR_STATUS_JOB, "kept"};
+    mr_error_t error = {0}, kept = {.status = MR_STATUS_JOB, .text = "kept"};
     assert_int_equal(mr_resume_open(&resume, &request, &error), 0);
     assert_int_equal(mr_resume_bind(&resume, &request, NULL, 1, &error), 0);
     assert_int_equal(mr_resume_replay(&resume, NULL, &error), 0);

@@ -293,6 +293,15 @@ static void unknown_job_is_status_6(void **state) {
     close_desk(&desk, MR_STATUS_REFUSED);
 }
 
+static void a_worker_sent_away_says_so(void **state) {
+    (void) state;
+    desk_t desk;
+    open_desk(&desk);
+    welcome(&desk, 5000);
+    say(&desk, &(mr_message_t){.type = MR_SHUTDOWN, .shutdown = {MR_SHUTDOWN_UNSOUND, "a run that is none"}});
+    close_desk(&desk, MR_STATUS_JOB);
+}
+
 static void silent_coordinator_is_status_7(void **state) {
     (void) state;
     desk_t desk;
@@ -509,6 +518,7 @@ int main(void) {
         cmocka_unit_test(garbage_before_the_welcome_is_dropped),
         cmocka_unit_test(unreadable_tasks_end_the_worker),
         cmocka_unit_test(unknown_job_is_status_6),
+        cmocka_unit_test(a_worker_sent_away_says_so),
         cmocka_unit_test(silent_coordinator_is_status_7),
         cmocka_unit_test(messages_of_another_epoch_are_not_obeyed),
         cmocka_unit_test(a_broken_lane_is_told),
