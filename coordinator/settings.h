@@ -36,7 +36,7 @@
     X(MAX_RECORD, "max-record", 0, "SIZE", "64M", "a longer line is a bad record")                                     \
     X(SKIP_BAD, "skip-bad", 0, "N", "0", "skip and count up to N bad records")                                         \
     X(FLUSH, "flush", 0, "TIME", "10s", "a worker sends what it has at least so often")                                \
-    X(LEASE, "lease", 0, "TIME", "10s", "a worker silent for so long is replaced")                                     \
+    X(LEASE, "lease", 0, "TIME", "9s", "a worker silent for so long is replaced")                                      \
     X(BACKUP, "backup", 0, "TIME", "1s", "a slow task gets a second attempt after so long (0: none)")                  \
     X(TASK_TIMEOUT, "task-timeout", 0, "TIME", "0", "a task that runs longer has failed; it is tried again (0: none)") \
     X(WORKER_TIMEOUT, "worker-timeout", 0, "TIME", "1m", "give up (status 7) after so long without a worker")          \
