@@ -146,14 +146,17 @@ int mr_cluster_pump(mr_cluster_t *cluster) {
 
 /* ---- time ---- */
 
+/* A partial may overtake the DONE of its tasks, and a backup's task may be done twice: what is committed is exact, the rest is not. */
 static uint64_t bytes_done(const mr_cluster_t *cluster) {
-    int64_t bytes = (int64_t) cluster->committed_bytes;
+    int64_t bytes = (int64_t) cluster->committed_bytes, all = (int64_t) mr_work_bytes(cluster->config.work);
+    if (mr_scheduler_finished(cluster->scheduler))
+        return cluster->committed_bytes;
     for (uint32_t i = 0; i < cluster->members.count; i++) {
         const mr_member_t *member = cluster->members.items[i];
         if (member)
             bytes += member->done_bytes + (int64_t) mr_watch_bytes(&member->watch);
     }
-    return bytes > 0 ? (uint64_t) bytes : 0;
+    return (uint64_t) (bytes < 0 ? 0 : bytes > all ? all : bytes);
 }
 
 static int check_lonely(mr_cluster_t *cluster, int64_t now, uint32_t workers) {

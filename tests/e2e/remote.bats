@@ -141,6 +141,7 @@ expect_serial() {
     listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 -o rows --journal J --log-level info
     join
     join
+    eventually both_joined
     caught "${remote[0]}" 2000000
     kill -INT "$pid"
     eventually said err 'the workers hand in what they have'
@@ -152,6 +153,10 @@ expect_serial() {
     finish
     expect_serial
     expect_text err 'resumed: '
+}
+
+both_joined() {
+    [ "$(grep -c 'has joined' err)" -eq 2 ]
 }
 
 has_committed() {
