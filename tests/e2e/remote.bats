@@ -20,11 +20,23 @@ teardown() {
 
 remote=()
 
-# listen ARGUMENT... starts a coordinator without local workers, and waits for its endpoint.
+# listen ARGUMENT... starts a coordinator without local workers at $endpoint, and waits until it listens. Where that is any port, one is
+# chosen below those that the system gives to connections, so that it and the next (the sink's) can be listened on again.
 listen() {
-    start "$@" --listen "${endpoint:-tcp://127.0.0.1:*}" --workers 0
-    eventually grep -q -s 'listening on' err
-    endpoint=$(sed -n 's/^millrace: listening on //p' err)
+    local any=
+    [ "${endpoint:-tcp://127.0.0.1:*}" != 'tcp://127.0.0.1:*' ] || any=1
+    while :; do
+        [ -z "$any" ] || endpoint=tcp://127.0.0.1:$((20000 + 2 * (RANDOM % 6000)))
+        start "$@" --listen "$endpoint" --workers 0
+        eventually listens_or_ended
+        ! ended "$pid" || { [ -n "$any" ] && grep -q 'another program listens' err; } || break
+        grep -q -s 'listening on' err && break
+    done
+    grep -q -s 'listening on' err
+}
+
+listens_or_ended() {
+    grep -q -s 'listening on' err || ended "$pid"
 }
 
 # join [OPTION...] starts a worker there; its messages go to worker-N.
