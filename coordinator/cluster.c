@@ -87,7 +87,7 @@ static int act_send(mr_cluster_t *cluster, mr_member_t *member, const mr_action_
     return 0;
 }
 
-/* A host on which task after task fails: its workers are told to leave, as they would fail all others too. */
+/* A host on which task after task fails. Its workers stay, without tasks: when no other host is left, it is used again. */
 static void act_aside(mr_cluster_t *cluster, mr_member_t *member) {
     mr_progress_clear(cluster->config.progress);
     mr_log(MR_LOG_WARNING, "host %s: task after task failed there, and not elsewhere; it gets no more (the last: %s)",
