@@ -40,13 +40,23 @@ install_missing() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# build PRESET [CMAKE_OPTION...] configures and builds into build/PRESET.
+# build PRESET [CMAKE_OPTION...] [--target TARGET] configures and builds into build/PRESET; by way of ccache, if it is here.
 build() {
-    local preset=$1
+    local preset=$1 options=() target=()
     shift
+    while [ $# -gt 0 ]; do
+        if [ "$1" = --target ]; then
+            target=("$1" "$2")
+            shift
+        else
+            options+=("$1")
+        fi
+        shift
+    done
+    ! command -v ccache >/dev/null || options+=(-DCMAKE_C_COMPILER_LAUNCHER=ccache)
     say "building $preset"
-    cmake --preset "$preset" "$@" >/dev/null
-    cmake --build --preset "$preset" >"build/$preset/build.log" 2>&1 || {
+    cmake --preset "$preset" "${options[@]}" >/dev/null
+    cmake --build --preset "$preset" "${target[@]}" >"build/$preset/build.log" 2>&1 || {
         grep -E 'error|warning|undefined' -A5 "build/$preset/build.log" >&2 || tail -30 "build/$preset/build.log" >&2
         return 1
     }

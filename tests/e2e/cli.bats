@@ -209,6 +209,7 @@ planned() {
     [ "$(grep -c -v '^{' err)" -eq 1 ]
 }
 
+# bats test_tags=threads
 @test "--progress json speaks while the job runs, and moves inside a .gz" {
     big text 20 && gzip -1 text
     start_held 1 run ngrams text.gz --progress json --block 16

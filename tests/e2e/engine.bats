@@ -27,6 +27,7 @@ same_rows() {
     done
 }
 
+# bats test_tags=threads
 @test "ngrams: the same bytes for any workers, threads, chunks, reducers, blocks and memory" {
     total 1 3 "${SHARDS[@]}" >wanted
     same_rows wanted ngrams "${SHARDS[@]}"
@@ -50,6 +51,7 @@ same_rows() {
     same_rows wanted wordcount lines
 }
 
+# bats test_tags=threads
 @test "rows by value, and the top rows: the same bytes" {
     total 1 3 "${SHARDS[@]}" | sort -t $'\t' -k 2,2nr -k 1,1 >wanted
     same_rows wanted ngrams "${SHARDS[@]}" --sort value
@@ -57,6 +59,7 @@ same_rows() {
     same_rows top ngrams "${SHARDS[@]}" --top 20
 }
 
+# bats test_tags=threads
 @test "a small --memory spills, and changes nothing" {
     local keys=$BATS_FILE_TMPDIR/keys
     ok run sum "$keys" --memory 1M --workers 2 --threads 2
@@ -97,6 +100,7 @@ first_in_the_middle() {
     caught "${workers[0]}" 2000000
 }
 
+# bats test_tags=threads
 @test "a worker is killed in the middle: the same bytes, and the loss is told" {
     first_in_the_middle
     kill -KILL "${workers[0]}"
@@ -117,6 +121,7 @@ first_in_the_middle() {
     [ "$(summary_number retries)" -gt 0 ]
 }
 
+# bats test_tags=threads
 @test "all workers are killed, three times" {
     start run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 --workers 3 --threads 3 -o rows
     for _ in 1 2 3; do
@@ -144,6 +149,7 @@ first_in_the_middle() {
     expect_same wanted rows
 }
 
+# bats test_tags=threads
 @test "a stopped worker is replaced when its lease runs out" {
     first_in_the_middle --lease 1s
     kill -CONT "${workers[1]}"
@@ -168,6 +174,7 @@ no_complaints() {
     ! grep -v 'killed by signal 15' complaints || fail "$(<err)"
 }
 
+# bats test_tags=threads
 @test "SIGTERM drains a worker: the same bytes, and no warning" {
     first_in_the_middle
     kill -TERM "${workers[0]}"
@@ -192,6 +199,7 @@ no_complaints() {
     no_complaints
 }
 
+# bats test_tags=threads
 @test "SIGTERM to a worker that has spilled a large task" {
     start_held 2 run sum "$BATS_FILE_TMPDIR/keys" --memory 1M --chunk 3M -o rows
     kill -CONT "${workers[0]}"
@@ -294,6 +302,7 @@ expect_interrupted() {
     [ -z "$(compgen -G 'rows*')" ] || fail "left: $(ls)"
 }
 
+# bats test_tags=threads
 @test "Ctrl-C while mapping leaves nothing behind" {
     local number
     for number in 2 15 1; do
@@ -311,6 +320,7 @@ expect_interrupted() {
     expect_interrupted 2
 }
 
+# bats test_tags=threads
 @test "Ctrl-C while rows are merged leaves nothing behind" {
     mkfifo pipe
     exec 7<>pipe # a reader that does not read

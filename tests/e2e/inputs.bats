@@ -384,6 +384,7 @@ bad_value() {
     refused 3 "bad.gz:$size: trailing garbage after the gzip data" run ngrams bad.gz
 }
 
+# bats test_tags=threads
 @test "all members of a .gz are read, also empty ones and lines across them" {
     { gzip -c "${SHARDS[0]}" && gzip -c </dev/null && gzip -1c "${SHARDS[1]}" && gzip -c </dev/null; } >in.gz
     total 1 3 "${SHARDS[@]:0:2}" >wanted

@@ -52,6 +52,7 @@ goes_on() {
     [ "$count" -eq 0 ] || expect_summary "resumed: $count tasks were committed before"
 }
 
+# bats test_tags=threads
 @test "a job with a journal: the same bytes, and nothing left but the directory" {
     ok run "${job[@]}" "${shape[@]}" --journal J
     expect_same "$wanted" out
@@ -156,6 +157,7 @@ begun() {
     resumes 0 "${job[@]}" --journal J
 }
 
+# bats test_tags=threads
 @test "Ctrl-C: the workers hand in what they have, and it is not done again" {
     big text 20
     local tasks resumed
@@ -224,6 +226,7 @@ begun() {
     expect_same "$wanted" rows
 }
 
+# bats test_tags=threads
 @test "a second coordinator on a journal is refused, and the first is not disturbed" {
     start_held 1 run "${job[@]}" --journal J
     local first=$pid

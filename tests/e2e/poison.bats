@@ -35,6 +35,7 @@ expect_skipped() {
     [ "$named" -ge $((count < 5 ? count : 5)) ] || fail "only $named of $count named" "$(<err)"
 }
 
+# bats test_tags=threads
 @test "records that crash the job are found and left out, those only" {
     good lines 40000
     serial lines
@@ -99,6 +100,7 @@ expect_skipped() {
 
 # ---- tasks that take too long ----
 
+# bats test_tags=threads
 @test "a record that hangs is ended by --task-timeout, found, and left out" {
     good lines 20000
     serial lines
@@ -129,11 +131,17 @@ expect_skipped() {
 
 # ---- kernels that take long ----
 
+# wide_awake FILE: what its rows must be, in `wanted`, without sleeping for them.
+wide_awake() {
+    sed 's/^!sleep/!slept/' "$1" >awake
+    ok run faulty awake --workers 1 -j 1
+    sed 's/^!slept/!sleep/' out | sort -t $'\t' -k 1,1 >wanted
+}
+
 @test "compute that blocks every thread for ten leases disconnects nobody" {
     good lines 100
     { printf '!sleep 3000\t0\n' && cat lines && printf '!sleep 3001\t0\n'; } >blocking
-    mr run faulty blocking --workers 1 -j 1 --chunk 1G
-    mv out wanted
+    wide_awake blocking
     mr run faulty blocking --chunk 1K --workers 1 -j 2 --lease 300ms --backup 0
     expect_status 0
     expect_same wanted out
@@ -148,13 +156,12 @@ seconds_to_end() { # PID
     echo $(((${EPOCHREALTIME/./} - from) / 1000))
 }
 
+# bats test_tags=threads
 @test "SIGTERM to a worker that sleeps in a kernel: it is gone within 5 s, and nothing is counted against the task" {
     good lines 100
     cp lines blocking
-    printf '!sleep 12000\t0\n' >>blocking
-    { cat lines && printf '!slept 12000\t0\n'; } >same
-    ok run faulty same --workers 1 -j 1
-    sed 's/^!slept/!sleep/' out | sort -t $'\t' -k 1,1 >wanted
+    printf '!sleep 6000\t0\n' >>blocking
+    wide_awake blocking
     start run faulty blocking --workers 1 -j 1 -o rows
     eventually has_workers 1
     eventually asleep "${workers[0]}"

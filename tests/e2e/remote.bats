@@ -60,6 +60,7 @@ expect_serial() {
     expect_same "$BATS_FILE_TMPDIR/serial" rows
 }
 
+# bats test_tags=threads
 @test "three remote workers: the same bytes, and they wait for the next job" {
     listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 16K -o rows
     join
@@ -77,6 +78,7 @@ expect_serial() {
     remote=()
 }
 
+# bats test_tags=threads
 @test "--once: a worker ends with its first job" {
     listen run ngrams "$BATS_FILE_TMPDIR/text" -o rows
     join --once
@@ -86,6 +88,7 @@ expect_serial() {
     remote=()
 }
 
+# bats test_tags=threads
 @test "--idle-timeout: a worker without a coordinator ends, status 7" {
     endpoint=tcp://127.0.0.1:9
     join --idle-timeout 300ms
@@ -96,6 +99,7 @@ expect_serial() {
     said worker-0 'no coordinator for .*--idle-timeout'
 }
 
+# bats test_tags=threads
 @test "local and remote workers share a job" {
     start run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 --listen tcp://127.0.0.1:* --workers 1 -j 1 --log-level info -o rows
     eventually grep -q -s 'listening on' err
@@ -106,6 +110,7 @@ expect_serial() {
     kill -TERM "${remote[0]}"
 }
 
+# bats test_tags=threads
 @test "a remote worker is killed: its connection closed, and its tasks go to another at once" {
     listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 -o rows --lease 60s
     join
@@ -117,6 +122,7 @@ expect_serial() {
     said err 'its connection closed; its tasks are queued again'
 }
 
+# bats test_tags=threads
 @test "a remote worker is stopped past its lease and comes back with what it has" {
     listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 -o rows --lease 300ms --log-level info
     join
@@ -128,6 +134,7 @@ expect_serial() {
     expect_serial
 }
 
+# bats test_tags=threads
 @test "a coordinator is killed and resumed: its workers come back with what they hold, and nothing committed runs again" {
     local first
     leave_behind
@@ -149,6 +156,7 @@ expect_serial() {
     said err 'says what it holds'
 }
 
+# bats test_tags=threads
 @test "Ctrl-C with a journal: remote workers hand in what they have once, and wait for the resumed job" {
     listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 -o rows --journal J --log-level info
     join
@@ -175,19 +183,21 @@ has_committed() {
     [ "$("$tools/journal_tasks" "$1" | wc -l)" -gt 0 ]
 }
 
+# bats test_tags=threads
 @test "one of four workers is stopped for good: backup attempts end the job long before its lease" {
-    listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 -o rows --lease 200s --log-level info
+    listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 -o rows --lease 20s --log-level info
     join
     join
     join
     join
     eventually grep -q -s -c 'has joined' err
     caught "${remote[0]}" 2000000
-    finish # which has less patience than the lease
+    finish
     expect_serial
     ! said err 'has been silent'
 }
 
+# bats test_tags=threads
 @test "a host on which every task fails is set aside, and the job ends right" {
     unshare -rum true 2>/dev/null || skip 'no namespaces here'
     mkdir data
@@ -244,6 +254,7 @@ has_committed() {
     expect_serial
 }
 
+# bats test_tags=threads
 @test "a worker that others started executes itself anew when a task runs longer than --task-timeout" {
     { head -n 200 "$BATS_TEST_DIRNAME/../data/1gram-a.tsv" | cut -f 1 && printf '!hang\n'; } >lines
     grep -v '!hang' lines | sort | uniq -c | sed -E 's/^ *([0-9]+) (.*)$/\2\t\1/' >wanted

@@ -160,6 +160,7 @@ can_trace() {
 
 # ---- signals, clock, limits ----
 
+# bats test_tags=threads
 @test "signals a thousand times a second, and short stops: the same bytes" {
     input
     distinct many 300000

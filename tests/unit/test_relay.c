@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,15 +125,21 @@ static void test_mate_leaves_for_tasks(void **state) {
     assert_int_equal(sum_of(f, "a"), BLOCKS);
 }
 
+#ifdef __SANITIZE_THREAD__
+#define SESSIONS 150
+#else
 #define SESSIONS 1000
+#endif
 
 /* Serves each file once, and never comes back to it. */
 static void *fickle_mate(void *argument) {
     fixture_t *f = argument;
     for (unsigned served = 0; !atomic_load(&f->end);) {
         unsigned session = atomic_load(&f->session);
-        if (session == served || !mr_relay_join(&f->relay))
+        if (session == served || !mr_relay_join(&f->relay)) {
+            sched_yield();
             continue;
+        }
         mr_relay_serve(&f->relay);
         served = session;
     }
@@ -141,8 +148,10 @@ static void *fickle_mate(void *argument) {
 
 static void *tasks_come_and_go(void *argument) {
     fixture_t *f = argument;
-    while (!atomic_load(&f->end))
+    while (!atomic_load(&f->end)) {
         atomic_fetch_xor(&f->shop.waiting, 1);
+        sched_yield();
+    }
     return NULL;
 }
 
