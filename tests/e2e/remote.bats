@@ -183,6 +183,53 @@ has_committed() {
     [ "$("$tools/journal_tasks" "$1" | wc -l)" -gt 0 ]
 }
 
+# The coordinator's clock runs ten times as fast.
+hurry() {
+    local library
+    library=$(find /usr/lib -name libfaketimeMT.so.1 | head -n 1)
+    [ -n "$library" ] || skip 'libfaketime is not here'
+    [ -z "$SANITIZED" ] || skip 'libfaketime does not go with the sanitizer'
+    run_as=(env "LD_PRELOAD=$library" 'FAKETIME=+0 x10' NO_FAKE_STAT=1)
+}
+
+lonely_lines() {
+    [ "$(grep -c 'no worker since [0-9]* s; waiting at tcp://' err)" -ge "$1" ]
+}
+
+@test "all workers are gone: a line every 10 s says so, and the next that comes goes on" {
+    hurry
+    listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 -o rows --worker-timeout 10m --progress none
+    join
+    caught "${remote[0]}" 2000000
+    kill -KILL "${remote[0]}"
+    eventually lonely_lines 3
+    mapfile -t since < <(sed -n 's/.*no worker since \([0-9]*\) s.*/\1/p' err)
+    for i in 0 1 2; do
+        [ "${since[i]}" -ge $((10 * (i + 1))) ] && [ "${since[i]}" -lt $((10 * (i + 1) + 8)) ] || fail "at ${since[*]} s"
+    done
+    join
+    finish
+    expect_serial
+}
+
+@test "all workers are gone for --worker-timeout: exit 7, and the job can be gone on with" {
+    hurry
+    listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 --flush 20ms -o rows --journal J --worker-timeout 15s
+    join
+    caught "${remote[0]}" 2000000
+    kill -KILL "${remote[0]}"
+    finish
+    expect_status 7
+    lonely_lines 1
+    expect_text err 'no worker for 15 s (--worker-timeout); to go on from here, run the same command with --resume'
+    [ ! -e rows ]
+    run_as=()
+    listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 -o rows --journal J --resume
+    join
+    finish
+    expect_serial
+}
+
 # bats test_tags=threads
 @test "one of four workers is stopped for good: backup attempts end the job long before its lease" {
     listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 -o rows --lease 20s --log-level info
