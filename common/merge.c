@@ -24,6 +24,7 @@ struct mr_merge {
     mr_range_t range;
     mr_op_t ops[MR_MAX_CELLS];
     uint32_t ncells;
+    uint64_t folded; /* rows reduced into another */
     bool failed;
 };
 
@@ -130,12 +131,17 @@ static inline int take_equal(mr_merge_t *merge, size_t taken, uint64_t prefix, m
             return 0;
         if (!mr_reduce_cells(merge->ops, merge->ncells, row->cells, cursor->row.cells))
             return mr_reduce_overflow(error, row->key, row->key_size);
+        merge->folded++;
         const char *moved;
         if (mr_cursor_advance(cursor, &moved, error))
             return -1;
         replay(merge);
     }
     return 0;
+}
+
+uint64_t mr_merge_folded(const mr_merge_t *merge) {
+    return merge->folded;
 }
 
 static inline bool at_end(const mr_merge_t *merge) {

@@ -23,6 +23,9 @@ mr_merge_t *mr_merge_new(mr_run_t *const *runs, size_t count, const mr_op_t *ops
                          mr_error_t *error);
 void mr_merge_destroy(mr_merge_t **merge);
 
+/* Rows that were reduced into another so far: what was read is these and the rows that were given. */
+uint64_t mr_merge_folded(const mr_merge_t *merge);
+
 /* The next row, equal keys reduced. Returns 1; 0 at the end; -1 and `error`: a sum overflowed (status JOB, names the
  * key), a run is malformed or out of order, a read failed. `row` is valid until the next call. */
 int mr_merge_next(mr_merge_t *merge, mr_row_t *row, mr_error_t *error);

@@ -99,7 +99,7 @@ typedef struct mr_result {
 #define MR_FIELDS_ACCOUNT(F) F(U64, epoch) F(U32, resend)
 #define MR_FIELDS_TASKS(F) F(U64, epoch) F(U32, generation) F(SPECS, specs)
 #define MR_FIELDS_RUN(F) F(U64, epoch) F(U32, worker) F(U64, partial) F(U32, index)
-#define MR_FIELDS_PARTIAL(F) F(U64, epoch) F(U32, worker) F(U64, partial) F(U32, runs) F(RESULTS, results)
+#define MR_FIELDS_PARTIAL(F) F(U64, epoch) F(U32, worker) F(U64, partial) F(U32, runs) F(U64, rows) F(RESULTS, results)
 
 /* X(NAME, member, number on the wire) */
 #define MR_MESSAGES(X)                                                                                                 \

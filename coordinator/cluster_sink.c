@@ -32,9 +32,9 @@ static int stage_frame(mr_cluster_t *cluster, const mr_run_message_t *run, zmq_m
                          release_frame, kept, error);
 }
 
-static size_t staged_runs(const mr_cluster_t *cluster, uint32_t worker, uint64_t partial) {
-    return cluster->config.groups ? mr_groups_staged(cluster->config.groups, worker, partial)
-                                  : mr_sink_staged(cluster->config.sink, worker, partial);
+static size_t staged_runs(const mr_cluster_t *cluster, uint32_t worker, uint64_t partial, uint64_t *rows) {
+    return cluster->config.groups ? mr_groups_staged(cluster->config.groups, worker, partial, rows)
+                                  : mr_sink_staged(cluster->config.sink, worker, partial, rows);
 }
 
 static void drop_partial(mr_cluster_t *cluster, uint32_t worker, uint64_t partial) {
@@ -62,7 +62,7 @@ static int check_grant(mr_member_t *member, size_t size, mr_error_t *error) {
 /* Run 0 begins a partial anew; another is of use only behind those before it. What is sent again may overtake the HELD that speaks of it, so
  * this is asked of every run. */
 static bool is_next(mr_cluster_t *cluster, const mr_run_message_t *run) {
-    size_t staged = staged_runs(cluster, run->worker, run->partial);
+    size_t staged = staged_runs(cluster, run->worker, run->partial, NULL);
     if (run->index == 0 && staged) {
         drop_partial(cluster, run->worker, run->partial);
         staged = 0;
@@ -117,18 +117,22 @@ static void tell_discard(mr_cluster_t *cluster, mr_member_t *member, const mr_pa
            member->pid);
 }
 
-typedef enum verdict { VERDICT_DISCARD, VERDICT_COMMIT, VERDICT_COMMITTED_BEFORE } verdict_t;
+typedef enum verdict { VERDICT_DISCARD, VERDICT_COMMIT, VERDICT_COMMITTED_BEFORE, VERDICT_UNSOUND } verdict_t;
 
-/* The scheduler's. A partial that was committed may come again, when its worker did not hear so. */
+/* The scheduler's. A partial that was committed may come again, when its worker did not hear so. Its runs may be fewer than it says, when a
+ * connection broke; with all of them, its rows may not. */
 static verdict_t judge(mr_cluster_t *cluster, const mr_partial_message_t *partial, const mr_attempt_t *attempts) {
     int64_t now = mr_clock_ms();
     size_t count = partial->results_count;
     if (count && mr_scheduler_committed(cluster->scheduler, attempts, count))
         return VERDICT_COMMITTED_BEFORE;
-    if (staged_runs(cluster, partial->worker, partial->partial) != partial->runs) {
+    uint64_t rows;
+    if (staged_runs(cluster, partial->worker, partial->partial, &rows) != partial->runs) {
         mr_scheduler_discard(cluster->scheduler, now, partial->worker, attempts, count);
         return VERDICT_DISCARD;
     }
+    if (rows != partial->rows)
+        return VERDICT_UNSOUND;
     return mr_scheduler_partial(cluster->scheduler, now, partial->worker, attempts, count) ? VERDICT_COMMIT
                                                                                            : VERDICT_DISCARD;
 }
@@ -164,6 +168,10 @@ static int take_partial(mr_cluster_t *cluster, mr_member_t *member, const mr_par
     member->flushed_at = 0;
     verdict_t verdict = judge(cluster, partial, attempts);
     free(attempts);
+    if (verdict == VERDICT_UNSOUND) {
+        mr_cluster_distrust(cluster, member, "it sent a partial with more or fewer rows than it says");
+        return 0;
+    }
     if (verdict == VERDICT_COMMIT && commit(cluster, member, partial))
         return -1;
     if (verdict != VERDICT_COMMIT)

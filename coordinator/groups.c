@@ -14,6 +14,7 @@ typedef struct staged {
     uint32_t worker;
     uint64_t partial;
     mr_buffer_t run;
+    uint64_t rows;
     struct staged *next;
 } staged_t;
 
@@ -72,16 +73,18 @@ static void keep(void *hint) {
 }
 
 /* What does not look like a run is refused before it can be committed. */
-static int check_run(const mr_groups_t *groups, const void *data, size_t size, mr_error_t *error) {
+static int check_run(const mr_groups_t *groups, const void *data, size_t size, uint64_t *rows, mr_error_t *error) {
     mr_run_t *run = mr_run_from_memory(data, size, groups->job->ncells, keep, NULL, error);
     int failed = run ? 0 : -1;
+    *rows = run ? mr_run_rows(run) : 0;
     mr_run_destroy(&run);
     return failed;
 }
 
 int mr_groups_stage(mr_groups_t *groups, uint32_t worker, uint64_t partial, const void *run, size_t size,
                     mr_error_t *error) {
-    if (check_run(groups, run, size, error))
+    uint64_t rows;
+    if (check_run(groups, run, size, &rows, error))
         return -1;
     staged_t *staged = calloc(1, sizeof *staged);
     if (!staged || mr_buffer_append(&staged->run, run, size)) {
@@ -90,15 +93,22 @@ int mr_groups_stage(mr_groups_t *groups, uint32_t worker, uint64_t partial, cons
     }
     staged->worker = worker;
     staged->partial = partial;
+    staged->rows = rows;
     staged->next = groups->staged;
     groups->staged = staged;
     return 0;
 }
 
-size_t mr_groups_staged(const mr_groups_t *groups, uint32_t worker, uint64_t partial) {
+size_t mr_groups_staged(const mr_groups_t *groups, uint32_t worker, uint64_t partial, uint64_t *rows) {
     size_t count = 0;
+    uint64_t sum = 0;
     for (const staged_t *staged = groups->staged; staged; staged = staged->next)
-        count += staged->worker == worker && staged->partial == partial;
+        if (staged->worker == worker && staged->partial == partial) {
+            count++;
+            sum += staged->rows;
+        }
+    if (rows)
+        *rows = sum;
     return count;
 }
 

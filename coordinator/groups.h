@@ -18,7 +18,9 @@ void mr_groups_destroy(mr_groups_t **groups);
 /* Keeps a copy of one run of a partial that is not complete yet. -1: it is malformed, or memory is out. */
 int mr_groups_stage(mr_groups_t *groups, uint32_t worker, uint64_t partial, const void *run, size_t size,
                     mr_error_t *error);
-size_t mr_groups_staged(const mr_groups_t *groups, uint32_t worker, uint64_t partial);
+
+/* How many runs are staged for a partial. `rows` (may be NULL) gets how many rows they have. */
+size_t mr_groups_staged(const mr_groups_t *groups, uint32_t worker, uint64_t partial, uint64_t *rows);
 
 /* Whether a commit of so many tasks, of which this is one, will print rows. */
 bool mr_groups_will_print(const mr_groups_t *groups, uint32_t task, size_t count);

@@ -94,13 +94,21 @@ static bool is_staged(const mr_held_t *held, uint32_t worker, uint64_t partial) 
     return !held->committed && !held->dropped && held->worker == worker && held->partial == partial;
 }
 
-size_t mr_sink_staged(const mr_sink_t *self, uint32_t worker, uint64_t partial) {
+size_t mr_sink_staged(const mr_sink_t *self, uint32_t worker, uint64_t partial, uint64_t *rows) {
     mr_sink_t *sink = (mr_sink_t *) self; /* only the lock changes */
     size_t count = 0;
+    uint64_t sum = 0;
     pthread_mutex_lock(&sink->lock);
-    for (size_t i = 0; i < sink->store.count; i++)
-        count += is_staged(sink->store.items[i], worker, partial);
+    for (size_t i = 0; i < sink->store.count; i++) {
+        const mr_held_t *held = sink->store.items[i];
+        if (is_staged(held, worker, partial)) {
+            count++;
+            sum += mr_run_rows(held->run);
+        }
+    }
     pthread_mutex_unlock(&sink->lock);
+    if (rows)
+        *rows = sum;
     return count;
 }
 
@@ -112,6 +120,7 @@ int mr_sink_commit(mr_sink_t *sink, uint32_t worker, uint64_t partial, mr_error_
         if (is_staged(held, worker, partial)) {
             held->committed = true;
             sink->stats.runs++;
+            sink->stats.rows += mr_run_rows(held->run);
         }
     }
     mr_sink_pump(sink);

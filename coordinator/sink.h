@@ -40,8 +40,8 @@ void mr_sink_destroy(mr_sink_t **sink);
 int mr_sink_stage(mr_sink_t *sink, uint32_t worker, uint64_t partial, const void *data, size_t size,
                   void (*release)(void *hint), void *hint, mr_error_t *error);
 
-/* How many runs are staged for a partial. */
-size_t mr_sink_staged(const mr_sink_t *sink, uint32_t worker, uint64_t partial);
+/* How many runs are staged for a partial. `rows` (may be NULL) gets how many rows they have. */
+size_t mr_sink_staged(const mr_sink_t *sink, uint32_t worker, uint64_t partial, uint64_t *rows);
 
 /* The partial's staged runs now count. May start a background merge or spill. */
 int mr_sink_commit(mr_sink_t *sink, uint32_t worker, uint64_t partial, mr_error_t *error);
@@ -81,11 +81,14 @@ typedef struct mr_sink_visitor {
 } mr_sink_visitor_t;
 
 /* Waits for the background, then merges all committed runs by key ranges in parallel and hands the rows to `visitor` in key
- * order. `rows` gets the number of distinct keys. The sink is empty afterwards. */
+ * order. `rows` gets the number of distinct keys. The sink is empty afterwards. Status LEDGER when the rows that were committed are not
+ * as many as those that came out and those that were reduced into them: some were lost, which is a defect. */
 int mr_sink_finish(mr_sink_t *sink, const mr_sink_visitor_t *visitor, uint64_t *rows, mr_error_t *error);
 
 typedef struct mr_sink_stats {
     uint64_t runs;          /* committed so far */
+    uint64_t rows;          /* in them */
+    uint64_t folded;        /* of these, reduced into others so far */
     uint64_t spilled_bytes; /* written to tmp_dir */
     uint64_t merges;        /* in the background */
     size_t peak_memory;     /* bytes of runs, indexes, reservations and merge buffers */

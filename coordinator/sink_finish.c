@@ -40,6 +40,7 @@ typedef struct final {
     bool failed;
     mr_error_t error;
     uint64_t rows;
+    uint64_t folded; /* rows reduced into others */
 } final_t;
 
 /* ---- one range ---- */
@@ -103,6 +104,7 @@ static int fill_range(final_t *final, size_t range, mr_merge_t *merge, bool *str
             return -1;
     }
     __atomic_fetch_add(&final->rows, rows, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&final->folded, mr_merge_folded(merge), __ATOMIC_RELAXED);
     return more ? -1 : seal(final, text, error);
 }
 
@@ -326,10 +328,21 @@ static int final_merge(mr_sink_t *sink, const mr_sink_visitor_t *visitor, uint64
         merge_all(&final);
         account(&final);
         *rows = final.rows;
+        sink->stats.folded += final.folded;
         result = final.failed ? mr_error_set(error, final.error.status, "%s", final.error.text) : 0;
     }
     release(&final);
     return result;
+}
+
+/* No row that was committed may be missing, or be there twice. */
+static int reconcile(const mr_sink_t *sink, uint64_t rows, mr_error_t *error) {
+    const mr_sink_stats_t *stats = &sink->stats;
+    if (stats->rows == rows + stats->folded)
+        return 0;
+    return mr_error_set(
+        error, MR_STATUS_LEDGER, "ledger: the workers' partials had %llu rows, but %llu were reduced into %llu others",
+        (unsigned long long) stats->rows, (unsigned long long) stats->folded, (unsigned long long) rows);
 }
 
 int mr_sink_finish(mr_sink_t *sink, const mr_sink_visitor_t *visitor, uint64_t *rows, mr_error_t *error) {
@@ -341,7 +354,10 @@ int mr_sink_finish(mr_sink_t *sink, const mr_sink_visitor_t *visitor, uint64_t *
         result = -1;
     if (result == 0 && sink->store.count)
         result = final_merge(sink, visitor, rows, error);
+    if (result == 0)
+        result = reconcile(sink, *rows, error);
     mr_store_free(&sink->store);
+    sink->stats.rows = sink->stats.folded = 0;
     sink->wanted = 0;
     sink->finishing = false;
     return result;

@@ -119,10 +119,14 @@ mr_held_t *mr_sink_merge(mr_sink_t *sink, mr_held_t *const *inputs, size_t count
     mr_merge_t *merge = merge_of(sink, inputs, count, error);
     if (merge && target_open(&target, inputs, count, keep, error) == 0 && target_fill(&target, merge, error) == 0)
         result = target.spill || !keep ? target_in_file(&target, error) : target_in_memory(&target, error);
+    if (result) {
+        result->committed = true;
+        pthread_mutex_lock(&sink->lock);
+        sink->stats.folded += mr_merge_folded(merge);
+        pthread_mutex_unlock(&sink->lock);
+    }
     mr_merge_destroy(&merge);
     mr_buffer_free(&target.buffer);
     mr_spill_drop(&target.spill);
-    if (result)
-        result->committed = true;
     return result;
 }

@@ -36,6 +36,7 @@ int mr_sink_restore(mr_sink_t *sink, mr_spill_t *spill, uint64_t offset, uint64_
     pthread_mutex_lock(&sink->lock);
     int failed = mr_store_add(&sink->store, held, error);
     sink->stats.runs += !failed;
+    sink->stats.rows += failed ? 0 : mr_run_rows(held->run);
     mr_sink_pump(sink);
     pthread_mutex_unlock(&sink->lock);
     if (failed)

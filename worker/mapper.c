@@ -84,11 +84,13 @@ bool mr_mapper_full(const mr_mapper_t *mapper) {
 
 int mr_mapper_drain(mr_mapper_t *mapper, mr_partial_t *partial, const char *spill_dir, mr_error_t *error) {
     mr_buffer_t run = {0};
-    if (!mr_table_rows(mapper->out.table))
+    size_t rows = mr_table_rows(mapper->out.table);
+    if (!rows)
         return 0;
     if (mr_table_drain(mapper->out.table, &run) || mr_partial_add_run(partial, &run, spill_dir, error)) {
         mr_buffer_free(&run);
         return mr_error_memory(error, "sorting a run");
     }
+    partial->rows += rows;
     return 0;
 }

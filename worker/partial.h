@@ -26,6 +26,7 @@ typedef struct mr_partial {
     uint64_t id;
     mr_held_run_t *runs; /* owned */
     size_t run_count;
+    uint64_t rows;        /* in all runs, as the tables counted them */
     mr_result_t *results; /* owned; one for each task folded in */
     size_t result_count;
     size_t result_capacity;

@@ -45,7 +45,7 @@ int mr_shelf_send(mr_shelf_t *shelf, mr_link_t *link, uint64_t epoch, uint32_t w
         mr_partial_t *partial = shelf->to_send;
         mr_link_partial(link, &(mr_message_t){.type = MR_PARTIAL,
                                               .partial = {epoch, worker, partial->id, (uint32_t) partial->run_count,
-                                                          partial->results, partial->result_count}});
+                                                          partial->rows, partial->results, partial->result_count}});
         shelf->to_send = partial->next;
         partial->next = shelf->sent;
         shelf->sent = partial;

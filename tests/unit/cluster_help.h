@@ -217,6 +217,7 @@ typedef struct fake {
     uint32_t worker;
     uint64_t partial; /* the runs sent last are of it */
     uint32_t runs;    /* so many */
+    uint64_t rows;    /* in them */
 } fake_t;
 
 static inline zsock_t *dial(int type, const char *endpoint) {
@@ -317,10 +318,19 @@ static inline void say_bye(const fake_t *fake, const char *reason) {
     send_message(fake->control, &(mr_message_t){.type = MR_BYE, .bye = {fake->epoch, fake->worker, reason}});
 }
 
+static inline uint64_t rows_of(const void *bytes, size_t size) {
+    const char *run = bytes;
+    uint64_t rows = 0;
+    for (size_t at = 0; at + MR_RUN_BLOCK_HEADER <= size; at += MR_RUN_BLOCK_HEADER + mr_load32(run + at))
+        rows += mr_load32(run + at + 4);
+    return rows;
+}
+
 static inline void send_run(fake_t *fake, uint64_t partial, const void *data, size_t size) {
     mr_buffer_t out = {0};
     fake->runs = fake->partial == partial ? fake->runs : 0;
     fake->partial = partial;
+    fake->rows = (fake->runs ? fake->rows : 0) + rows_of(data, size);
     mr_message_t header = {.type = MR_RUN, .run = {fake->epoch, fake->worker, partial, fake->runs++}};
     assert_int_equal(mr_message_encode(&header, &out), 0);
     send_frame(fake->sink, out.data, out.size, ZMQ_SNDMORE);
@@ -331,7 +341,8 @@ static inline void send_run(fake_t *fake, uint64_t partial, const void *data, si
 static inline void send_partial(const fake_t *fake, uint64_t partial, uint32_t runs, mr_result_t *results,
                                 size_t count) {
     send_message(fake->sink, &(mr_message_t){.type = MR_PARTIAL,
-                                             .partial = {fake->epoch, fake->worker, partial, runs, results, count}});
+                                             .partial = {fake->epoch, fake->worker, partial, runs,
+                                                         fake->partial == partial ? fake->rows : 0, results, count}});
 }
 
 /* Computes a task as a worker would. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "sink.h"
+#include "sink_store.h"
 
 /* Runs handed to a sink and not yet released. */
 static atomic_long live_runs;

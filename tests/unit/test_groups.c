@@ -113,14 +113,14 @@ static void staged_runs_are_kept_apart(void **state) {
     put(&stage, 2, 7, "x", 100);
     put(&stage, 1, 8, "x", 1000);
     put(&stage, 1, 8, "x", 1000);
-    assert_int_equal(mr_groups_staged(stage.groups, 1, 7), 2);
-    assert_int_equal(mr_groups_staged(stage.groups, 2, 7), 1);
-    assert_int_equal(mr_groups_staged(stage.groups, 3, 7), 0);
+    assert_int_equal(mr_groups_staged(stage.groups, 1, 7, NULL), 2);
+    assert_int_equal(mr_groups_staged(stage.groups, 2, 7, NULL), 1);
+    assert_int_equal(mr_groups_staged(stage.groups, 3, 7, NULL), 0);
     mr_groups_drop(stage.groups, 1, 8);
     mr_groups_drop_worker(stage.groups, 2);
-    assert_int_equal(mr_groups_staged(stage.groups, 1, 8) + mr_groups_staged(stage.groups, 2, 7), 0);
+    assert_int_equal(mr_groups_staged(stage.groups, 1, 8, NULL) + mr_groups_staged(stage.groups, 2, 7, NULL), 0);
     assert_int_equal(commit(&stage, 1, 7, 0), 0);
-    assert_int_equal(mr_groups_staged(stage.groups, 1, 7), 0);
+    assert_int_equal(mr_groups_staged(stage.groups, 1, 7, NULL), 0);
     put(&stage, 5, 5, "left", 1); /* freed at the end */
     tear_down(&stage, "x\t1\ny\t1\n");
 }
@@ -143,7 +143,7 @@ static void malformed_runs_are_not_staged(void **state) {
     set_up(&stage, 1, 1, false);
     assert_int_equal(mr_groups_stage(stage.groups, 1, 1, "no run", 6, &stage.error), -1);
     assert_int_equal(stage.error.status, MR_STATUS_JOB);
-    assert_int_equal(mr_groups_staged(stage.groups, 1, 1), 0);
+    assert_int_equal(mr_groups_staged(stage.groups, 1, 1, NULL), 0);
     stage.error = (mr_error_t){0};
     tear_down(&stage, "");
 }

@@ -436,6 +436,23 @@ static void a_run_sent_twice_is_no_second_run(void **state) {
     end_with_the_honest(&stage, &held);
 }
 
+/* All runs are there, and not all rows. */
+static void a_partial_that_lacks_rows_sends_its_sender_away(void **state) {
+    (void) state;
+    stage_t stage;
+    held_t held;
+    mr_buffer_t run = {0};
+    set_up(&stage, 5000);
+    join_and_hold(&held, &stage);
+    mr_result_t result = compute(held.spec, &run);
+    send_run(&held.fake, 1, run.data, run.size);
+    held.fake.rows++;
+    send_partial(&held.fake, 1, 1, &result, 1);
+    expect_and_forget(held.fake.control, MR_SHUTDOWN);
+    mr_buffer_free(&run);
+    end_with_the_honest(&stage, &held);
+}
+
 /* A large run whose grant was given back is dropped without blame. */
 static void a_run_may_come_after_its_grant_was_given_back(void **state) {
     (void) state;
@@ -540,6 +557,7 @@ int main(void) {
         cmocka_unit_test(a_worker_that_runs_nothing_is_asked_what_it_holds),
         cmocka_unit_test(a_partial_sent_twice_counts_once),
         cmocka_unit_test(a_run_sent_twice_is_no_second_run),
+        cmocka_unit_test(a_partial_that_lacks_rows_sends_its_sender_away),
         cmocka_unit_test(a_run_may_come_after_its_grant_was_given_back),
         cmocka_unit_test(a_worker_that_returns_keeps_its_partial),
         cmocka_unit_test(duplicate_partial_counts_once),
