@@ -33,6 +33,7 @@
 #define F_ALIVE(kind, name) FIELD(kind, alive, name)
 #define F_UNKNOWN(kind, name) FIELD(kind, unknown, name)
 #define F_ACCOUNT(kind, name) FIELD(kind, account, name)
+#define F_PLACE(kind, name) FIELD(kind, place, name)
 #define F_TASKS(kind, name) FIELD(kind, tasks, name)
 #define F_RUN(kind, name) FIELD(kind, run, name)
 #define F_PARTIAL(kind, name) FIELD(kind, partial, name)

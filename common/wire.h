@@ -64,7 +64,9 @@ typedef struct mr_result {
 
 /* Fields: U32, U64, TEXT (const char *, NUL-terminated), or a list of one of the structs above: ATTEMPTS, OPTIONS, SPECS,
  * RUNNING, RESULTS (a pointer NAME and a size_t NAME_count). BYTES is an mr_bytes_t. */
-#define MR_FIELDS_HELLO(F) F(U32, protocol) F(TEXT, version) F(TEXT, host) F(U32, pid) F(U32, threads) F(TEXT, endpoint)
+#define MR_FIELDS_HELLO(F)                                                                                             \
+    F(U32, protocol)                                                                                                   \
+    F(TEXT, version) F(TEXT, host) F(U32, pid) F(U32, threads) F(TEXT, endpoint) F(U64, job)
 #define MR_FIELDS_HEARTBEAT(F) F(U64, epoch) F(U32, worker) F(U64, rss) F(RUNNING, running)
 #define MR_FIELDS_DONE(F) F(U64, epoch) F(U32, worker) F(ATTEMPTS, attempts)
 #define MR_FIELDS_FAILED(F)                                                                                            \
@@ -97,6 +99,7 @@ typedef struct mr_result {
 #define MR_FIELDS_ALIVE(F) F(U64, epoch)
 #define MR_FIELDS_UNKNOWN(F) F(U64, epoch) F(U32, worker)
 #define MR_FIELDS_ACCOUNT(F) F(U64, epoch) F(U32, resend)
+#define MR_FIELDS_PLACE(F) F(U64, job) F(TEXT, endpoint) F(TEXT, reason)
 #define MR_FIELDS_TASKS(F) F(U64, epoch) F(U32, generation) F(SPECS, specs)
 #define MR_FIELDS_RUN(F) F(U64, epoch) F(U32, worker) F(U64, partial) F(U32, index)
 #define MR_FIELDS_PARTIAL(F) F(U64, epoch) F(U32, worker) F(U64, partial) F(U32, runs) F(U64, rows) F(RESULTS, results)
@@ -123,6 +126,7 @@ typedef struct mr_result {
     X(ALIVE, alive, 25)                                                                                                \
     X(UNKNOWN, unknown, 26)                                                                                            \
     X(ACCOUNT, account, 27)                                                                                            \
+    X(PLACE, place, 28)                                                                                                \
     X(TASKS, tasks, 32)                                                                                                \
     X(RUN, run, 48)                                                                                                    \
     X(PARTIAL, partial, 49)

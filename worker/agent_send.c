@@ -18,7 +18,7 @@ static void send_hello(mr_agent_t *agent) {
                agent->hellos - 1);
     mr_link_control(&agent->link, &(mr_message_t){.type = MR_HELLO,
                                                   .hello = {MR_PROTOCOL, MILLRACE_VERSION, host, (uint32_t) getpid(),
-                                                            agent->config->threads, agent->config->connect}});
+                                                            agent->config->threads, agent->config->connect, 0}});
 }
 
 static uint64_t resident_bytes(void) {

@@ -286,7 +286,7 @@ static inline void knock(fake_t *fake, const stage_t *stage) {
 static inline void say_hello(fake_t *fake) {
     mr_message_t message;
     send_message(fake->control,
-                 &(mr_message_t){.type = MR_HELLO, .hello = {MR_PROTOCOL, MILLRACE_VERSION, "fake", 1, 1, ""}});
+                 &(mr_message_t){.type = MR_HELLO, .hello = {MR_PROTOCOL, MILLRACE_VERSION, "fake", 1, 1, "", 0}});
     expect(fake->control, MR_WELCOME, &message);
     fake->epoch = message.welcome.epoch;
     fake->worker = message.welcome.worker;

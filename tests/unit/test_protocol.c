@@ -45,7 +45,7 @@ static void hello_of_another_version(void **state) {
     mr_message_t message;
     set_up(&stage, 5000);
     knock(&fake, &stage);
-    send_message(fake.control, &(mr_message_t){.type = MR_HELLO, .hello = {MR_PROTOCOL, "0.0.0", "fake", 1, 1, ""}});
+    send_message(fake.control, &(mr_message_t){.type = MR_HELLO, .hello = {MR_PROTOCOL, "0.0.0", "fake", 1, 1, "", 0}});
     expect(fake.control, MR_REFUSED, &message);
     assert_string_equal(message.refused.version, MILLRACE_VERSION);
     assert_non_null(strstr(message.refused.reason, "same version"));
@@ -105,7 +105,7 @@ static void messages_out_of_place(void **state) {
         {.type = MR_DONE, .done = {epoch + 1, worker, NULL, 0}},
         {.type = MR_BYE, .bye = {epoch, worker + 1, "drained"}},
         {.type = MR_HEARTBEAT, .heartbeat = {epoch, worker + 7, 0, NULL, 0}},
-        {.type = MR_HELLO, .hello = {MR_PROTOCOL, MILLRACE_VERSION, "again", 1, 1, ""}},
+        {.type = MR_HELLO, .hello = {MR_PROTOCOL, MILLRACE_VERSION, "again", 1, 1, "", 0}},
     };
     for (size_t i = 0; i < sizeof messages / sizeof *messages; i++) {
         send_message(held.fake.control, &messages[i]);
@@ -505,7 +505,7 @@ static void guests_that_never_come_in(void **state) {
     for (int i = 0; i < 10; i++) {
         knock(&guests[i], &stage);
         send_message(guests[i].control,
-                     &(mr_message_t){.type = MR_HELLO, .hello = {MR_PROTOCOL, MILLRACE_VERSION, "guest", 1, 1, ""}});
+                     &(mr_message_t){.type = MR_HELLO, .hello = {MR_PROTOCOL, MILLRACE_VERSION, "guest", 1, 1, "", 0}});
         expect_and_forget(guests[i].control, MR_WELCOME);
         if (i % 2)
             leave(&guests[i]);

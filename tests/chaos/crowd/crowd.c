@@ -15,7 +15,8 @@ typedef struct client {
 static int say_hello(client_t *client, void *context, const char *endpoint, uint32_t number) {
     mr_buffer_t out = {0};
     int none = 0;
-    mr_message_t hello = {.type = MR_HELLO, .hello = {MR_PROTOCOL, MILLRACE_VERSION, "crowd", number + 1, 1, endpoint}};
+    mr_message_t hello = {.type = MR_HELLO,
+                          .hello = {MR_PROTOCOL, MILLRACE_VERSION, "crowd", number + 1, 1, endpoint, 0}};
     client->control = zmq_socket(context, ZMQ_DEALER);
     int failed = !client->control || zmq_setsockopt(client->control, ZMQ_LINGER, &none, sizeof none) ||
                  zmq_connect(client->control, endpoint) || mr_message_encode(&hello, &out) ||
