@@ -2,20 +2,17 @@
 #include "clock.h"
 #include "cluster_private.h"
 #include "log.h"
+#include "router.h"
 
 #define STUCK_LEASES 3    /* a task that does not move for so many leases is spoken of */
 #define MOST_AT_ONCE 1024 /* messages taken before other sockets have their turn */
 
 void mr_cluster_send_to(mr_cluster_t *cluster, const void *identity, size_t size, const mr_message_t *message) {
-    void *socket = zsock_resolve(cluster->control);
-    cluster->out.size = 0;
-    if (mr_message_encode(message, &cluster->out)) { /* a worker might wait for it for ever */
+    if (mr_router_send(cluster->control, identity, size, message,
+                       &cluster->out)) { /* a worker might wait for it for ever */
         mr_error_memory(cluster->error, "sending a message");
         mr_cluster_fail(cluster);
-        return;
     }
-    if (zmq_send(socket, identity, size, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0)
-        zmq_send(socket, cluster->out.data, cluster->out.size, ZMQ_DONTWAIT);
 }
 
 void mr_cluster_send(mr_cluster_t *cluster, const mr_member_t *member, const mr_message_t *message) {
@@ -193,29 +190,6 @@ static int take_message(mr_cluster_t *cluster, const mr_sender_t *sender, mr_mes
     return 0;
 }
 
-/* Receives one message: [identity, header]; further frames are dropped. Returns 1, 0: none is there, -1: not readable, and if it is
- * known, why. */
-static int receive(mr_cluster_t *cluster, mr_sender_t *sender, mr_message_t *message, mr_error_t *error) {
-    void *socket = zsock_resolve(cluster->control);
-    zmq_msg_t identity, frame;
-    zmq_msg_init(&identity);
-    zmq_msg_init(&frame);
-    int got = 0;
-    if (zmq_msg_recv(&identity, socket, ZMQ_DONTWAIT) >= 0) {
-        sender->size = zmq_msg_size(&identity) <= MR_IDENTITY_MAX ? zmq_msg_size(&identity) : 0;
-        memcpy(sender->identity, zmq_msg_data(&identity), sender->size);
-        got = zmq_msg_more(&identity) && zmq_msg_recv(&frame, socket, ZMQ_DONTWAIT) >= 0 &&
-                      !mr_message_decode(message, zmq_msg_data(&frame), zmq_msg_size(&frame), error)
-                  ? 1
-                  : -1;
-        while (zmq_msg_more(&frame) && zmq_msg_recv(&frame, socket, ZMQ_DONTWAIT) >= 0)
-            ;
-    }
-    zmq_msg_close(&identity);
-    zmq_msg_close(&frame);
-    return got;
-}
-
 int mr_cluster_on_control(zloop_t *loop, zsock_t *socket, void *argument) {
     mr_cluster_t *cluster = argument;
     mr_message_t message;
@@ -224,7 +198,7 @@ int mr_cluster_on_control(zloop_t *loop, zsock_t *socket, void *argument) {
     (void) socket;
     for (int i = 0; i < MOST_AT_ONCE; i++) {
         mr_error_t unreadable = {0};
-        int got = receive(cluster, &sender, &message, &unreadable);
+        int got = mr_router_receive(cluster->control, &sender, &message, &unreadable);
         if (got == 0)
             break;
         int failed = got < 0 ? mr_cluster_unreadable(cluster, &unreadable) : take_message(cluster, &sender, &message);

@@ -1,6 +1,7 @@
 /* How a worker joins: HELLO, WELCOME and JOB, its lane, and HELD when it comes back or its connection broke. */
 #include "clock.h"
 #include "cluster_private.h"
+#include "greeting.h"
 #include "log.h"
 #include "timeline.h"
 
@@ -115,7 +116,7 @@ static int bind_lane(mr_cluster_t *cluster, mr_member_t *member) {
     member->lane = zsock_new(ZMQ_PUSH);
     if (!member->lane)
         return mr_error_set(cluster->error, MR_STATUS_JOB, "cannot make a lane: %s", zmq_strerror(zmq_errno()));
-    mr_cluster_set_socket(member->lane, 0); /* credit is the bound */
+    mr_endpoint_set_socket(member->lane, 0); /* credit is the bound */
     if (!member->local && mr_endpoint_bind_lane(&cluster->listen, member->lane, member->number, text, cluster->error))
         return -1;
     snprintf(text, member->local ? sizeof member->lane_endpoint : 0, "ipc://%s/lane-%u", cluster->config.dir,
@@ -128,15 +129,8 @@ static int bind_lane(mr_cluster_t *cluster, mr_member_t *member) {
 }
 
 static void refuse(mr_cluster_t *cluster, const mr_sender_t *sender, const char *reason) {
-    mr_cluster_send_to(cluster, sender->identity, sender->size,
-                       &(mr_message_t){.type = MR_REFUSED, .refused = {MR_PROTOCOL, MILLRACE_VERSION, reason}});
-}
-
-static void refuse_version(mr_cluster_t *cluster, const mr_sender_t *sender, const mr_hello_message_t *hello) {
-    static const char reason[] = "install the same version of Millrace on both";
-    mr_log(MR_LOG_ERROR, "worker %s:%u has version %s (protocol %u), this coordinator %s (protocol %u): refused; %s",
-           hello->host, hello->pid, hello->version, hello->protocol, MILLRACE_VERSION, MR_PROTOCOL, reason);
-    refuse(cluster, sender, reason);
+    mr_message_t refusal = mr_greeting_refusal(reason);
+    mr_cluster_send_to(cluster, sender->identity, sender->size, &refusal);
 }
 
 static mr_member_t *add_member(mr_cluster_t *cluster, const mr_sender_t *sender, const mr_hello_message_t *hello) {
@@ -153,8 +147,9 @@ static mr_member_t *add_member(mr_cluster_t *cluster, const mr_sender_t *sender,
 
 int mr_cluster_take_hello(mr_cluster_t *cluster, const mr_sender_t *sender, const mr_hello_message_t *hello) {
     mr_member_t *member = mr_members_by_identity(&cluster->members, sender->identity, sender->size);
-    if (hello->protocol != MR_PROTOCOL || strcmp(hello->version, MILLRACE_VERSION)) {
-        refuse_version(cluster, sender, hello);
+    const char *mismatch = mr_greeting_mismatch(hello);
+    if (mismatch) {
+        refuse(cluster, sender, mismatch);
         return 0;
     }
     if (!member && cluster->ending_at)

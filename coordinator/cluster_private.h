@@ -62,9 +62,6 @@ void mr_cluster_send(mr_cluster_t *cluster, const mr_member_t *member, const mr_
 
 int mr_cluster_open_sockets(mr_cluster_t *cluster, mr_error_t *error);
 
-/* What all sockets have in common; `linger_ms`: how long what was sent may take to get out when it is closed. */
-void mr_cluster_set_socket(zsock_t *socket, int linger_ms);
-
 /* ---- cluster_join.c ---- */
 
 int mr_cluster_take_hello(mr_cluster_t *cluster, const mr_sender_t *sender, const mr_hello_message_t *hello);

@@ -4,22 +4,13 @@
 
 #define LINGER_MS 200 /* so that SHUTDOWN is heard */
 
-void mr_cluster_set_socket(zsock_t *socket, int linger_ms) {
-    zsock_set_sndhwm(socket, 0);
-    zsock_set_linger(socket, linger_ms);
-    zsock_set_tcp_keepalive(socket, 1);
-    zsock_set_tcp_keepalive_idle(socket, 5);
-    zsock_set_tcp_keepalive_intvl(socket, 2);
-    zsock_set_tcp_keepalive_cnt(socket, 3);
-}
-
 static zsock_t *bind_socket(int type, const char *dir, const char *name, char endpoint[256], mr_error_t *error) {
     zsock_t *socket = zsock_new(type);
     if (!socket) {
         mr_error_set(error, MR_STATUS_JOB, "cannot make a socket: %s", zmq_strerror(zmq_errno()));
         return NULL;
     }
-    mr_cluster_set_socket(socket, LINGER_MS);
+    mr_endpoint_set_socket(socket, LINGER_MS);
     snprintf(endpoint, 256, "ipc://%s/%s", dir, name);
     if (zsock_bind(socket, "%s", endpoint) < 0) {
         mr_error_set(error, MR_STATUS_JOB, "%s: cannot bind: %s", endpoint, zmq_strerror(zmq_errno()));

@@ -4,6 +4,7 @@
 #define MR_COMMANDS_H
 
 int mr_command_run(int argc, char **argv);
+int mr_command_serve(int argc, char **argv);
 int mr_command_jobs(int argc, char **argv);
 
 #endif

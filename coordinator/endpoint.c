@@ -97,12 +97,31 @@ static int bind_tcp(const mr_endpoint_t *endpoint, zsock_t *socket, uint32_t por
 }
 
 /* The port of a bound endpoint, at the host that a worker should ask: the one it knows, if this listens on all or by name. */
-static void for_workers(char text[256]) {
+void mr_endpoint_for_workers(char text[256]) {
     const char *colon = strrchr(text, ':');
     char port[16];
     snprintf(port, sizeof port, "%s", colon ? colon + 1 : "");
     if (!strncmp(text, "tcp://", 6))
         snprintf(text, 256, "tcp://*:%s", port);
+}
+
+/* Whoever listens on all addresses listens on loopback. */
+void mr_endpoint_from_here(const mr_endpoint_t *endpoint, char text[256]) {
+    static const char *const all[] = {"tcp://0.0.0.0:", "tcp://[::]:", "tcp://*:"};
+    const char *colon = strrchr(endpoint->control, ':');
+    snprintf(text, 256, "%s", endpoint->control);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (!strncmp(endpoint->control, all[i], strlen(all[i])))
+            snprintf(text, 256, "tcp://%s%s", i == 1 ? "[::1]" : "127.0.0.1", colon);
+}
+
+void mr_endpoint_set_socket(zsock_t *socket, int linger_ms) {
+    zsock_set_sndhwm(socket, 0);
+    zsock_set_linger(socket, linger_ms);
+    zsock_set_tcp_keepalive(socket, 1);
+    zsock_set_tcp_keepalive_idle(socket, 5);
+    zsock_set_tcp_keepalive_intvl(socket, 2);
+    zsock_set_tcp_keepalive_cnt(socket, 3);
 }
 
 static bool answers(const char *path) {
@@ -139,13 +158,13 @@ static int bind_ipc(zsock_t *socket, const char *path, const char *suffix, char 
 int mr_endpoint_bind(mr_endpoint_t *endpoint, zsock_t *control, zsock_t *sink, mr_error_t *error) {
     if (!endpoint->tcp)
         return lock_path(endpoint, error) || bind_ipc(control, endpoint->path, "", endpoint->control, error) ||
-                       bind_ipc(sink, endpoint->path, ".sink", endpoint->sink, error)
+                       (sink && bind_ipc(sink, endpoint->path, ".sink", endpoint->sink, error))
                    ? -1
                    : 0;
     if (bind_tcp(endpoint, control, endpoint->port, endpoint->control, error) ||
-        bind_tcp(endpoint, sink, endpoint->port ? endpoint->port + 1 : 0, endpoint->sink, error))
+        (sink && bind_tcp(endpoint, sink, endpoint->port ? endpoint->port + 1 : 0, endpoint->sink, error)))
         return -1;
-    for_workers(endpoint->sink);
+    mr_endpoint_for_workers(endpoint->sink);
     return 0;
 }
 
@@ -169,7 +188,7 @@ int mr_endpoint_bind_lane(mr_endpoint_t *endpoint, zsock_t *lane, uint32_t worke
         return bind_ipc(lane, endpoint->path, suffix, text, error);
     if (endpoint->lane_low ? bind_in_range(endpoint, lane, text, error) : bind_tcp(endpoint, lane, 0, text, error))
         return -1;
-    for_workers(text);
+    mr_endpoint_for_workers(text);
     return 0;
 }
 

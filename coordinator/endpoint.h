@@ -32,7 +32,16 @@ int mr_endpoint_parse(mr_endpoint_t *endpoint, const char *text, const char *lan
 /* Only this machine can reach it. */
 bool mr_endpoint_is_local(const mr_endpoint_t *endpoint);
 
-/* Binds control and sink. When something listens there already: status USAGE. */
+/* What all sockets of a coordinator have in common; `linger_ms`: how long what was sent may take to get out when it is closed. */
+void mr_endpoint_set_socket(zsock_t *socket, int linger_ms);
+
+/* Makes of a bound endpoint one for workers: * for its host, which is the one they know the coordinator by. One of ipc stays. */
+void mr_endpoint_for_workers(char text[256]);
+
+/* The bound control endpoint as a process of this machine reaches it. */
+void mr_endpoint_from_here(const mr_endpoint_t *endpoint, char text[256]);
+
+/* Binds control and sink (NULL: there is none). When something listens there already: status USAGE. */
 int mr_endpoint_bind(mr_endpoint_t *endpoint, zsock_t *control, zsock_t *sink, mr_error_t *error);
 
 /* Binds a lane; `text` gets the endpoint for WELCOME. */

@@ -7,15 +7,17 @@
 #include "options.h"
 #include "standard.h"
 
-static const char help[] = "Usage: millrace COMMAND ...\n"
-                           "\n"
-                           "  millrace run ngrams googlebooks-eng-all-1gram-20120701-a.gz -o totals.tsv\n"
-                           "\n"
-                           "Commands:\n"
-                           "  run JOB [options] INPUT...   run one job here, with local worker processes\n"
-                           "  jobs                         the kinds of job there are\n"
-                           "  help, --help                 this text; `millrace run JOB --help` for the options\n"
-                           "  --version\n";
+static const char help[] =
+    "Usage: millrace COMMAND ...\n"
+    "\n"
+    "  millrace run ngrams googlebooks-eng-all-1gram-20120701-a.gz -o totals.tsv\n"
+    "\n"
+    "Commands:\n"
+    "  run JOB [options] INPUT...   run one job here, with local worker processes\n"
+    "  serve [options]              a coordinator that stays: takes jobs, and workers from elsewhere\n"
+    "  jobs                         the kinds of job there are\n"
+    "  help, --help                 this text; `millrace run JOB --help` for the options\n"
+    "  --version\n";
 
 typedef struct command {
     const char *name;
@@ -40,8 +42,9 @@ static int command_version(int argc, char **argv) {
 }
 
 static const command_t commands[] = {
-    {"run", mr_command_run}, {"jobs", mr_command_jobs},      {"help", command_help},  {"--help", command_help},
-    {"-h", command_help},    {"--version", command_version}, {"-V", command_version}, {NULL, NULL}};
+    {"run", mr_command_run},        {"serve", mr_command_serve}, {"jobs", mr_command_jobs},
+    {"help", command_help},         {"--help", command_help},    {"-h", command_help},
+    {"--version", command_version}, {"-V", command_version},     {NULL, NULL}};
 
 int main(int argc, char **argv) {
     mr_error_t error = {0};

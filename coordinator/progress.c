@@ -1,5 +1,6 @@
 #include "progress.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -18,14 +19,6 @@ int mr_progress_mode_find(const char *name) {
     if (!strcmp(name, "json"))
         return MR_PROGRESS_JSON;
     return strcmp(name, "none") ? -1 : MR_PROGRESS_NONE;
-}
-
-void mr_progress_start(mr_progress_t *progress, const char *phase, uint64_t total, int64_t now_ms) {
-    progress->phase = phase;
-    progress->total = total;
-    progress->started_ms = now_ms;
-    progress->last_ms = now_ms;
-    progress->done = 0;
 }
 
 typedef struct reading {
@@ -93,6 +86,16 @@ static void show(mr_progress_t *progress, int64_t now_ms, uint64_t done, uint32_
     progress->last_ms = now_ms;
 }
 
+void mr_progress_start(mr_progress_t *progress, const char *phase, uint64_t total, int64_t now_ms) {
+    progress->phase = phase;
+    progress->total = total;
+    progress->started_ms = now_ms;
+    progress->last_ms = now_ms;
+    progress->done = 0;
+    if (progress->mode == MR_PROGRESS_JSON)
+        show(progress, now_ms, 0, 0);
+}
+
 void mr_progress_show(mr_progress_t *progress, int64_t now_ms, uint64_t done, uint32_t workers) {
     int64_t every = progress->mode == MR_PROGRESS_BAR ? BAR_EVERY_MS : JSON_EVERY_MS;
     if (progress->mode != MR_PROGRESS_NONE && now_ms - progress->last_ms >= every)
@@ -110,4 +113,16 @@ void mr_progress_clear(mr_progress_t *progress) {
     if (progress->drawn)
         write_text(clear, sizeof clear - 1);
     progress->drawn = false;
+}
+
+void mr_progress_endpoint(const mr_progress_t *progress, const char *endpoint) {
+    json_t *event =
+        progress->mode == MR_PROGRESS_JSON ? json_pack("{s:s,s:s}", "event", "listening", "endpoint", endpoint) : NULL;
+    char text[600];
+    size_t size = event ? json_dumpb(event, text, sizeof text - 1, JSON_COMPACT) : 0;
+    if (size && size < sizeof text) {
+        text[size++] = '\n';
+        write_text(text, (int) size);
+    }
+    json_decref(event);
 }

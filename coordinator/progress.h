@@ -20,6 +20,10 @@ typedef struct mr_progress {
 /* The mode of that name ("auto", "bar", "json", "none"), or -1. `auto` is a bar if stderr is a terminal. */
 int mr_progress_mode_find(const char *name);
 
+/* JSON: an object that says where workers may join. */
+void mr_progress_endpoint(const mr_progress_t *progress, const char *endpoint);
+
+/* JSON shows it at once. */
 void mr_progress_start(mr_progress_t *progress, const char *phase, uint64_t total, int64_t now_ms);
 
 /* Shows it, at most ten times a second (JSON: twice). */

@@ -7,6 +7,7 @@
 #include "endpoint.h"
 #include "jobs/registry.h"
 #include "log.h"
+#include "standard.h"
 #include "units.h"
 
 #define MOST_THREADS 1024
@@ -22,7 +23,7 @@ static void print_help(const mr_job_t *job) {
         putchar('\n');
     }
     puts(job->options && job->options[0].name ? "\nOptions of every job:" : "Options of every job:");
-    mr_settings_help(stdout);
+    mr_settings_help(stdout, MR_USE_R);
     puts("\nSizes take K M G T (powers of 1,024), times ms s m h. Each option may also stand in the\n"
          "environment (MILLRACE_CHUNK) or in ./millrace.conf (chunk = 4M). `man millrace` has the rest.");
 }
@@ -46,41 +47,44 @@ static int configure_job(mr_request_t *request, mr_error_t *error) {
 }
 
 /* "N" or "N%" of the processors this process may use. */
-static int read_threads(mr_request_t *request, mr_error_t *error) {
+static int read_threads(const mr_settings_t *settings, uint32_t *threads, mr_error_t *error) {
     char text[32];
     uint64_t number;
-    snprintf(text, sizeof text, "%s", mr_settings_text(&request->settings, MR_SETTING_THREADS));
+    snprintf(text, sizeof text, "%s", mr_settings_text(settings, MR_SETTING_THREADS));
     size_t length = strlen(text);
     bool percent = length && text[length - 1] == '%';
     if (percent)
         text[length - 1] = 0;
-    if (mr_parse_count(mr_settings_source(&request->settings, MR_SETTING_THREADS), text, 1,
-                       percent ? 10000 : MOST_THREADS, &number, error))
+    if (mr_parse_count(mr_settings_source(settings, MR_SETTING_THREADS), text, 1, percent ? 10000 : MOST_THREADS,
+                       &number, error))
         return -1;
     if (percent)
         number = (number * mr_cpu_count() + 99) / 100;
     if (number > MOST_THREADS)
         number = MOST_THREADS;
-    request->cluster.threads = (uint32_t) number;
+    *threads = (uint32_t) number;
     return 0;
 }
 
-/* "auto" or a number; none only where others start workers. */
-static int read_processes(mr_request_t *request, mr_error_t *error) {
-    const mr_settings_t *settings = &request->settings;
-    mr_cluster_config_t *cluster = &request->cluster;
-    uint64_t workers = (cluster->threads + 7) / 8;
-    if (strcmp(mr_settings_text(settings, MR_SETTING_WORKERS), "auto") &&
-        mr_settings_count(settings, MR_SETTING_WORKERS, cluster->listen ? 0 : 1, 1024, &workers, error))
+/* "auto" or a number. */
+int mr_request_local(const mr_settings_t *settings, uint64_t least, uint32_t *processes, uint32_t *threads,
+                     mr_error_t *error) {
+    if (read_threads(settings, threads, error))
         return -1;
-    if (workers > cluster->threads)
-        cluster->threads = (uint32_t) workers; /* each process computes with one thread at least */
-    cluster->processes = (uint32_t) workers;
+    uint64_t workers = (*threads + 7) / 8;
+    if (strcmp(mr_settings_text(settings, MR_SETTING_WORKERS), "auto") &&
+        mr_settings_count(settings, MR_SETTING_WORKERS, least, 1024, &workers, error))
+        return -1;
+    if (workers > *threads)
+        *threads = (uint32_t) workers; /* each process computes with one thread at least */
+    *processes = (uint32_t) workers;
     return 0;
 }
 
 static int read_workers(mr_request_t *request, mr_error_t *error) {
-    if (read_threads(request, error) || read_processes(request, error) ||
+    mr_cluster_config_t *cluster = &request->cluster;
+    uint64_t least = cluster->listen ? 0 : 1; /* none only where others start workers */
+    if (mr_request_local(&request->settings, least, &cluster->processes, &cluster->threads, error) ||
         mr_settings_count(&request->settings, MR_SETTING_REDUCERS, 0, 256, &request->reducers, error))
         return -1;
     if (!request->reducers)
@@ -89,15 +93,9 @@ static int read_workers(mr_request_t *request, mr_error_t *error) {
 }
 
 /* Whoever reaches a coordinator without keys can make it believe any result. */
-static int read_listen(mr_request_t *request, mr_error_t *error) {
-    const mr_settings_t *settings = &request->settings;
-    mr_cluster_config_t *cluster = &request->cluster;
+int mr_request_check_listen(const mr_settings_t *settings, const char *listen, mr_error_t *error) {
     mr_endpoint_t endpoint;
-    cluster->listen = mr_settings_text(settings, MR_SETTING_LISTEN);
-    cluster->lane_ports = mr_settings_text(settings, MR_SETTING_LANE_PORTS);
-    if (!cluster->listen)
-        return 0;
-    if (mr_endpoint_parse(&endpoint, cluster->listen, cluster->lane_ports, error))
+    if (mr_endpoint_parse(&endpoint, listen, mr_settings_text(settings, MR_SETTING_LANE_PORTS), error))
         return -1;
     if (mr_endpoint_is_local(&endpoint))
         return 0;
@@ -105,9 +103,18 @@ static int read_listen(mr_request_t *request, mr_error_t *error) {
         return mr_error_set(error, MR_STATUS_USAGE,
                             "--listen %s: anyone who reaches it could join; listen on tcp://127.0.0.1:PORT, or add "
                             "--insecure on a network you trust",
-                            cluster->listen);
-    mr_log(MR_LOG_WARNING, "--listen %s --insecure: anyone who reaches it can join", cluster->listen);
+                            listen);
+    if (!mr_settings_switch(settings, MR_SETTING_SUBMITTED)) /* for which its server has said it */
+        mr_log(MR_LOG_WARNING, "--listen %s --insecure: anyone who reaches it can join", listen);
     return 0;
+}
+
+static int read_listen(mr_request_t *request, mr_error_t *error) {
+    const mr_settings_t *settings = &request->settings;
+    mr_cluster_config_t *cluster = &request->cluster;
+    cluster->listen = mr_settings_text(settings, MR_SETTING_LISTEN);
+    cluster->lane_ports = mr_settings_text(settings, MR_SETTING_LANE_PORTS);
+    return cluster->listen ? mr_request_check_listen(settings, cluster->listen, error) : 0;
 }
 
 static int read_limits(mr_request_t *request, mr_error_t *error) {
@@ -160,29 +167,39 @@ static int read_output(mr_request_t *request, mr_error_t *error) {
     return 0;
 }
 
-static int read_talk(mr_request_t *request, mr_error_t *error) {
-    const mr_settings_t *settings = &request->settings;
-    request->cluster.log_level = mr_settings_text(settings, MR_SETTING_LOG_LEVEL);
-    int level = mr_log_level_find(request->cluster.log_level);
-    int mode = mr_progress_mode_find(mr_settings_text(settings, MR_SETTING_PROGRESS));
+int mr_request_log_level(const mr_settings_t *settings, const char **name, mr_error_t *error) {
+    *name = mr_settings_text(settings, MR_SETTING_LOG_LEVEL);
+    int level = mr_log_level_find(*name);
     if (level < 0)
         return mr_error_set(error, MR_STATUS_USAGE, "%s: '%s' is none of error, warning, info, debug",
-                            mr_settings_source(settings, MR_SETTING_LOG_LEVEL), request->cluster.log_level);
+                            mr_settings_source(settings, MR_SETTING_LOG_LEVEL), *name);
+    mr_log_init("millrace", (mr_log_level_t) level);
+    return 0;
+}
+
+static int read_talk(mr_request_t *request, mr_error_t *error) {
+    const mr_settings_t *settings = &request->settings;
+    int mode = mr_progress_mode_find(mr_settings_text(settings, MR_SETTING_PROGRESS));
+    if (mr_request_log_level(settings, &request->cluster.log_level, error))
+        return -1;
     if (mode < 0)
         return mr_error_set(error, MR_STATUS_USAGE, "%s: '%s' is none of auto, bar, json, none",
                             mr_settings_source(settings, MR_SETTING_PROGRESS),
                             mr_settings_text(settings, MR_SETTING_PROGRESS));
-    mr_log_init("millrace", (mr_log_level_t) level);
     request->progress = (mr_progress_mode_t) mode;
     request->quiet = mr_settings_switch(settings, MR_SETTING_QUIET);
     request->dry_run = mr_settings_switch(settings, MR_SETTING_DRY_RUN);
+    request->submitted = mr_settings_switch(settings, MR_SETTING_SUBMITTED);
     return 0;
 }
 
+const char *mr_request_tmp(const mr_settings_t *settings) {
+    const char *tmp = mr_settings_text(settings, MR_SETTING_TMP), *environment = getenv("TMPDIR");
+    return tmp ? tmp : environment && *environment ? environment : "/tmp";
+}
+
 static void read_inputs(mr_request_t *request) {
-    const char *tmp = mr_settings_text(&request->settings, MR_SETTING_TMP);
-    const char *environment = getenv("TMPDIR");
-    request->tmp_dir = tmp ? tmp : environment && *environment ? environment : "/tmp";
+    request->tmp_dir = mr_request_tmp(&request->settings);
     request->cluster.tmp_dir = request->tmp_dir;
     request->inputs.recursive = mr_settings_switch(&request->settings, MR_SETTING_RECURSIVE);
     request->inputs.files_from = mr_settings_text(&request->settings, MR_SETTING_FILES_FROM);
@@ -215,12 +232,24 @@ static int refuse_meaningless(const mr_request_t *request, mr_error_t *error) {
     return 0;
 }
 
+/* The server that has started this process may have died before the kernel was asked to tell. */
+static int follow_parent(const mr_request_t *request, mr_error_t *error) {
+    uint64_t parent = 0;
+    if (!mr_settings_text(&request->settings, MR_SETTING_PARENT))
+        return 0;
+    if (mr_settings_count(&request->settings, MR_SETTING_PARENT, 1, INT32_MAX, &parent, error))
+        return -1;
+    mr_follow_parent((pid_t) parent);
+    return 0;
+}
+
 int mr_request_read(mr_request_t *request, int argc, char **argv, mr_error_t *error) {
     int first;
     *request = (mr_request_t){0};
     if (find_job(request, argv[0], error) || mr_settings_load(&request->settings, error))
         return -1;
-    int parsed = mr_settings_parse(&request->settings, request->options, request->job, argc, argv, &first, error);
+    int parsed =
+        mr_settings_parse(&request->settings, MR_USE_R, request->options, request->job, argc, argv, &first, error);
     if (parsed > 0)
         print_help(request->job);
     if (parsed)
@@ -228,9 +257,9 @@ int mr_request_read(mr_request_t *request, int argc, char **argv, mr_error_t *er
     request->operand_count = argc - first;
     request->operands = argv + first;
     read_inputs(request);
-    return refuse_meaningless(request, error) || configure_job(request, error) || read_talk(request, error) ||
-                   read_listen(request, error) || read_workers(request, error) || read_limits(request, error) ||
-                   read_output(request, error) || read_journal(request, error)
+    return follow_parent(request, error) || refuse_meaningless(request, error) || configure_job(request, error) ||
+                   read_talk(request, error) || read_listen(request, error) || read_workers(request, error) ||
+                   read_limits(request, error) || read_output(request, error) || read_journal(request, error)
                ? -1
                : 0;
 }

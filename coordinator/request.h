@@ -24,12 +24,28 @@ typedef struct mr_request {
     bool in_order;
     bool dry_run;
     bool quiet;
+    bool submitted; /* by a coordinator that stays, which reads what this one says */
     mr_progress_mode_t progress;
 } mr_request_t;
 
 /* Reads argv = { JOB, ... }. Returns 0; 1: help was printed; -1 and status USAGE. End with mr_request_free in every case. */
 int mr_request_read(mr_request_t *request, int argc, char **argv, mr_error_t *error);
 void mr_request_free(mr_request_t *request);
+
+/* Settings that all coordinators have. */
+
+/* Local worker processes (`least` at least, if a number is named) and the threads of all of them. */
+int mr_request_local(const mr_settings_t *settings, uint64_t least, uint32_t *processes, uint32_t *threads,
+                     mr_error_t *error);
+
+/* Whether one may listen there: what can be reached from elsewhere needs more than an endpoint. */
+int mr_request_check_listen(const mr_settings_t *settings, const char *listen, mr_error_t *error);
+
+/* The directory for what outgrows memory. */
+const char *mr_request_tmp(const mr_settings_t *settings);
+
+/* Reads the log level and sets it. */
+int mr_request_log_level(const mr_settings_t *settings, const char **name, mr_error_t *error);
 
 /* Carries it out. Returns 0, or -1 and `error`. */
 int mr_run(const mr_request_t *request, mr_error_t *error);

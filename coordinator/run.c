@@ -16,6 +16,7 @@
 #include "request.h"
 #include "resume.h"
 #include "scratch.h"
+#include "signals.h"
 #include "timeline.h"
 
 #define LEAST_CHUNK ((uint64_t) 256 << 10)
@@ -111,29 +112,6 @@ static int open_reduction(run_t *run, mr_error_t *error) {
     return run->sink ? 0 : -1;
 }
 
-/* As nohup and the shell's & ask for it by the dispositions that are inherited. */
-static bool is_ignored(int number) {
-    struct sigaction action;
-    return !sigaction(number, NULL, &action) && action.sa_handler == SIG_IGN;
-}
-
-/* The signals are blocked before the first thread is made, so that no thread but the one that reads the signalfd gets them. */
-static int watch_signals(run_t *run, mr_error_t *error) {
-    static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
-    sigset_t set;
-    sigemptyset(&set);
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
-        if (!is_ignored(ends[i]))
-            sigaddset(&set, ends[i]);
-    sigaddset(&set, SIGCHLD);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-    signal(SIGCHLD, SIG_DFL); /* one that is ignored would take the children's fates with it */
-    signal(SIGPIPE, SIG_IGN); /* a closed stdout is an error to report, not a death */
-    signal(SIGXFSZ, SIG_IGN); /* and so is a file that may not grow */
-    run->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    return run->signals < 0 ? mr_error_set(error, MR_STATUS_JOB, "cannot watch signals: %s", strerror(errno)) : 0;
-}
-
 /* Attempts of one life are not taken for those of another, as long as no worker holds one of 4,096 lives ago. */
 static void use_journal(mr_cluster_config_t *config, mr_journal_t *journal) {
     if (!journal)
@@ -142,6 +120,12 @@ static void use_journal(mr_cluster_config_t *config, mr_journal_t *journal) {
     config->journal_memory = config->worker_memory / 8;
     config->job_id = mr_journal_job(journal);
     config->first_attempt = (uint32_t) ((mr_journal_life(journal) - 1) << 20 | 1);
+}
+
+static void tell_endpoint(run_t *run) {
+    mr_progress_endpoint(&run->progress, mr_cluster_endpoint(run->cluster));
+    if (!run->request->quiet && !run->request->submitted)
+        fprintf(stderr, "millrace: listening on %s\n", mr_cluster_endpoint(run->cluster));
 }
 
 static int open_cluster(run_t *run, mr_error_t *error) {
@@ -162,8 +146,8 @@ static int open_cluster(run_t *run, mr_error_t *error) {
         return -1;
     config.most_workers = config.listen ? mr_descriptors_most_workers(config.threads) : UINT32_MAX;
     run->cluster = mr_cluster_new(&config, error);
-    if (run->cluster && config.listen && !run->request->quiet)
-        fprintf(stderr, "millrace: listening on %s\n", mr_cluster_endpoint(run->cluster));
+    if (run->cluster && config.listen)
+        tell_endpoint(run);
     return run->cluster ? 0 : -1;
 }
 
@@ -307,7 +291,7 @@ static int leave_complete(run_t *run) {
 }
 
 static int carry_out(run_t *run, mr_error_t *error) {
-    if (watch_signals(run, error) || mr_scratch_make(&run->scratch, run->request->tmp_dir, error) ||
+    if ((run->signals = mr_signals_watch(error)) < 0 || mr_scratch_make(&run->scratch, run->request->tmp_dir, error) ||
         (!run->request->dry_run && mr_resume_open(&run->resume, run->request, error)) || do_aside(run, plan, error))
         return -1;
     if (run->request->dry_run)
@@ -330,7 +314,8 @@ int mr_run(const mr_request_t *request, mr_error_t *error) {
         .request = request, .progress = {.mode = request->progress}, .signals = -1, .started_ms = mr_clock_ms()};
     mr_timeline("began");
     int failed = carry_out(&run, error);
-    mr_resume_advise(&run.resume, error);
+    if (!request->submitted)
+        mr_resume_advise(&run.resume, error);
     mr_progress_clear(&run.progress);
     close_parts(&run);
     return failed;

@@ -9,6 +9,7 @@
 #include "units.h"
 
 typedef struct definition {
+    mr_use_t use;
     const char *name;
     char letter;
     const char *value;
@@ -17,7 +18,7 @@ typedef struct definition {
 } definition_t;
 
 static const definition_t definitions[] = {
-#define X(id, name, letter, value, default_value, help) {name, letter, value, default_value, help},
+#define X(id, use, name, letter, value, default_value, help) {MR_USE_##use, name, letter, value, default_value, help},
     MR_SETTINGS(X)
 #undef X
 };
@@ -28,6 +29,10 @@ const char *mr_settings_name(unsigned setting, char *letter, bool *has_value) {
     *letter = definitions[setting].letter;
     *has_value = definitions[setting].value != NULL;
     return definitions[setting].name;
+}
+
+bool mr_settings_is_of(unsigned setting, mr_use_t use) {
+    return definitions[setting].use & use;
 }
 
 int mr_settings_set(mr_settings_t *settings, unsigned setting, const char *source, const char *value,
@@ -95,11 +100,11 @@ void mr_settings_free(mr_settings_t *settings) {
     *settings = (mr_settings_t){0};
 }
 
-void mr_settings_help(FILE *stream) {
+void mr_settings_help(FILE *stream, mr_use_t use) {
     for (unsigned i = 0; i < MR_SETTING_COUNT; i++) {
         const definition_t *definition = &definitions[i];
         char name[64], letter[8] = "    ";
-        if (!definition->help)
+        if (!definition->help || !(definition->use & use))
             continue;
         if (definition->letter)
             snprintf(letter, sizeof letter, "-%c, ", definition->letter);

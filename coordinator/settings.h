@@ -1,4 +1,4 @@
-/* settings.h - the options of `millrace run`: from flags, the environment, and configuration files, in this order of rank:
+/* settings.h - the options of `millrace run` and `millrace serve`: from flags, the environment, and configuration files, in this order of rank:
  *
  *   --name VALUE  >  MILLRACE_NAME  >  ./millrace.conf  >  $XDG_CONFIG_HOME/millrace/millrace.conf  >  /etc/millrace.conf
  *
@@ -10,44 +10,61 @@
 
 #include "options.h"
 
-/* X(id, name, letter, value, default, help); value NULL: a switch; help NULL: for few, so in the man page only */
+/* Which commands know a setting on their command line: R run, S serve, J run for a job that was submitted to serve (what it may ask for); several
+ * letters, several commands. In the environment and in files all settings may stand, for the commands that they mean something to. */
+typedef enum mr_use {
+    MR_USE_R = 1,
+    MR_USE_S = 2,
+    MR_USE_J = 4,
+    MR_USE_RS = MR_USE_R | MR_USE_S,
+    MR_USE_RJ = MR_USE_R | MR_USE_J,
+    MR_USE_RSJ = MR_USE_R | MR_USE_S | MR_USE_J
+} mr_use_t;
+
+/* X(id, use, name, letter, value, default, help); value NULL: a switch; help NULL: for few, so in the man page only */
 #define MR_SETTINGS(X)                                                                                                 \
-    X(OUTPUT, "output", 'o', "FILE", NULL, "write the rows to FILE, atomically (default: stdout)")                     \
-    X(OVERWRITE, "overwrite", 0, NULL, NULL, "replace FILE if it exists")                                              \
-    X(FORMAT, "format", 0, "tsv|csv|json", "tsv", "how rows look")                                                     \
-    X(SORT, "sort", 0, "key|value|none", "key", "order of rows; value: largest first")                                 \
-    X(TOP, "top", 0, "N", "0", "only the N rows with the largest values")                                              \
-    X(ONLY, "only", 0, "KEY", NULL, "only the row of KEY")                                                             \
-    X(ORDER, "order", 0, "completion|input", "completion", "order of results of a job with arguments")                 \
-    X(RECURSIVE, "recursive", 'r', NULL, NULL, "take the files below a directory")                                     \
-    X(FILES_FROM, "files-from", 0, "FILE", NULL, "also read the files named in FILE, one a line")                      \
-    X(FILES0_FROM, "files0-from", 0, "FILE", NULL, "the same, names ended by NUL")                                     \
-    X(THREADS, "threads", 'j', "N|N%", "100%", "threads of all local workers; % of the processors")                    \
-    X(WORKERS, "workers", 0, "N", "auto", "local worker processes (auto: one for each 8 threads)")                     \
-    X(LISTEN, "listen", 0, "ENDPOINT", NULL, "take workers from elsewhere too: tcp://HOST:PORT")                       \
-    X(LANE_PORTS, "lane-ports", 0, "A-B", NULL, NULL)                                                                  \
-    X(INSECURE, "insecure", 0, NULL, NULL, "listen beyond this machine without keys")                                  \
-    X(CHUNK, "chunk", 0, "SIZE", "0", "bytes of input a task (0: by size of the input)")                               \
-    X(MEMORY, "memory", 0, "SIZE", "1G", "for reducing; and as much again for the local workers")                      \
-    X(REDUCERS, "reducers", 0, "N", "0", "threads that merge at the end (0: as many as processors)")                   \
-    X(TMP, "tmp", 0, "DIR", NULL, "where what outgrows memory is kept (default: $TMPDIR or /tmp)")                     \
-    X(JOURNAL, "journal", 0, "DIR", NULL, "keep what is committed in DIR, to go on after a crash")                     \
-    X(RESUME, "resume", 0, NULL, NULL, "go on with the job in the journal, if it holds one")                           \
-    X(MAX_RECORD, "max-record", 0, "SIZE", "64M", "a longer line is a bad record")                                     \
-    X(SKIP_BAD, "skip-bad", 0, "N", "0", "skip and count up to N bad records")                                         \
-    X(FLUSH, "flush", 0, "TIME", "10s", "a worker sends what it has at least so often")                                \
-    X(LEASE, "lease", 0, "TIME", "9s", "a worker silent for so long is replaced")                                      \
-    X(BACKUP, "backup", 0, "TIME", "1s", "a slow task gets a second attempt after so long (0: none)")                  \
-    X(TASK_TIMEOUT, "task-timeout", 0, "TIME", "0", "a task that runs longer has failed; it is tried again (0: none)") \
-    X(WORKER_TIMEOUT, "worker-timeout", 0, "TIME", "1m", "give up (status 7) after so long without a worker")          \
-    X(PROGRESS, "progress", 0, "auto|bar|json|none", "auto", "how progress is shown on stderr")                        \
-    X(LOG_LEVEL, "log-level", 0, "LEVEL", "warning", "error, warning, info or debug")                                  \
-    X(QUIET, "quiet", 'q', NULL, NULL, "no closing summary")                                                           \
-    X(DRY_RUN, "dry-run", 'n', NULL, NULL, "print the plan, run nothing")                                              \
-    X(BLOCK, "block", 0, "SIZE", "256K", NULL)
+    X(OUTPUT, R, "output", 'o', "FILE", NULL, "write the rows to FILE, atomically (default: stdout)")                  \
+    X(OVERWRITE, R, "overwrite", 0, NULL, NULL, "replace FILE if it exists")                                           \
+    X(FORMAT, RJ, "format", 0, "tsv|csv|json", "tsv", "how rows look")                                                 \
+    X(SORT, RJ, "sort", 0, "key|value|none", "key", "order of rows; value: largest first")                             \
+    X(TOP, RJ, "top", 0, "N", "0", "only the N rows with the largest values")                                          \
+    X(ONLY, RJ, "only", 0, "KEY", NULL, "only the row of KEY")                                                         \
+    X(ORDER, RJ, "order", 0, "completion|input", "completion", "order of results of a job with arguments")             \
+    X(RECURSIVE, RJ, "recursive", 'r', NULL, NULL, "take the files below a directory")                                 \
+    X(FILES_FROM, RJ, "files-from", 0, "FILE", NULL, "also read the files named in FILE, one a line")                  \
+    X(FILES0_FROM, RJ, "files0-from", 0, "FILE", NULL, "the same, names ended by NUL")                                 \
+    X(THREADS, RS, "threads", 'j', "N|N%", "100%", "threads of all local workers; % of the processors")                \
+    X(WORKERS, RS, "workers", 0, "N", "auto", "local worker processes (auto: one for each 8 threads)")                 \
+    X(LISTEN, RS, "listen", 0, "ENDPOINT", NULL, "take workers from elsewhere too: tcp://HOST:PORT")                   \
+    X(LANE_PORTS, RS, "lane-ports", 0, "A-B", NULL, NULL)                                                              \
+    X(INSECURE, RS, "insecure", 0, NULL, NULL, "listen beyond this machine without keys")                              \
+    X(CHUNK, RJ, "chunk", 0, "SIZE", "0", "bytes of input a task (0: by size of the input)")                           \
+    X(MEMORY, RJ, "memory", 0, "SIZE", "1G", "for reducing; and as much again for the local workers")                  \
+    X(REDUCERS, RJ, "reducers", 0, "N", "0", "threads that merge at the end (0: as many as processors)")               \
+    X(TMP, RS, "tmp", 0, "DIR", NULL, "where what outgrows memory is kept (default: $TMPDIR or /tmp)")                 \
+    X(JOURNAL, R, "journal", 0, "DIR", NULL, "keep what is committed in DIR, to go on after a crash")                  \
+    X(RESUME, R, "resume", 0, NULL, NULL, "go on with the job in the journal, if it holds one")                        \
+    X(MAX_RECORD, RJ, "max-record", 0, "SIZE", "64M", "a longer line is a bad record")                                 \
+    X(SKIP_BAD, RJ, "skip-bad", 0, "N", "0", "skip and count up to N bad records")                                     \
+    X(FLUSH, RJ, "flush", 0, "TIME", "10s", "a worker sends what it has at least so often")                            \
+    X(LEASE, RSJ, "lease", 0, "TIME", "9s", "a worker silent for so long is replaced")                                 \
+    X(BACKUP, RJ, "backup", 0, "TIME", "1s", "a slow task gets a second attempt after so long (0: none)")              \
+    X(TASK_TIMEOUT, RJ, "task-timeout", 0, "TIME", "0",                                                                \
+      "a task that runs longer has failed; it is tried again (0: none)")                                               \
+    X(WORKER_TIMEOUT, RJ, "worker-timeout", 0, "TIME", "1m", "give up (status 7) after so long without a worker")      \
+    X(PROGRESS, R, "progress", 0, "auto|bar|json|none", "auto", "how progress is shown on stderr")                     \
+    X(LOG_LEVEL, RSJ, "log-level", 0, "LEVEL", "warning", "error, warning, info or debug")                             \
+    X(QUIET, RJ, "quiet", 'q', NULL, NULL, "no closing summary")                                                       \
+    X(DRY_RUN, R, "dry-run", 'n', NULL, NULL, "print the plan, run nothing")                                           \
+    X(BLOCK, RJ, "block", 0, "SIZE", "256K", NULL)                                                                     \
+    X(STATE, S, "state", 0, "DIR", NULL, "where the queue and what belongs to jobs is kept")                           \
+    X(AT_ONCE, S, "at-once", 0, "N", "1", "jobs that run side by side")                                                \
+    X(KEEP, S, "keep", 0, "TIME", "7d", "jobs that have ended, and their rows, are kept so long")                      \
+    X(PARENT, R, "parent", 0, "PID", NULL, NULL)                                                                       \
+    X(SUBMITTED, R, "submitted", 0, NULL, NULL, NULL)
 
 typedef enum mr_setting {
-#define X(id, name, letter, value, default_value, help) MR_SETTING_##id,
+#define X(id, use, name, letter, value, default_value, help) MR_SETTING_##id,
     MR_SETTINGS(X)
 #undef X
         MR_SETTING_COUNT
@@ -63,11 +80,11 @@ typedef struct mr_settings {
 /* Reads files and environment (lowest rank first). */
 int mr_settings_load(mr_settings_t *settings, mr_error_t *error);
 
-/* Reads the command line: settings, and the job's options into `options`. `first` gets the index of the first operand (argv is
- * permuted). Names may be shortened as getopt_long allows. Returns 0; 1: --help was asked for; -1: status USAGE, naming
- * the nearest right option. */
-int mr_settings_parse(mr_settings_t *settings, mr_options_t *options, const mr_job_t *job, int argc, char **argv,
-                      int *first, mr_error_t *error);
+/* Reads the command line: the settings of that use, and the options of `job` (NULL: none) into `options`. `first` gets the index of the first
+ * operand (argv is permuted). Names may be shortened as getopt_long allows. Of `run`, what follows --submitted may be of use J only. Returns 0;
+ * 1: --help was asked for; -1: status USAGE, naming the nearest right option. */
+int mr_settings_parse(mr_settings_t *settings, mr_use_t use, mr_options_t *options, const mr_job_t *job, int argc,
+                      char **argv, int *first, mr_error_t *error);
 
 void mr_settings_free(mr_settings_t *settings);
 
@@ -90,7 +107,7 @@ int mr_settings_time(const mr_settings_t *settings, mr_setting_t setting, uint64
 int mr_settings_choice(const mr_settings_t *settings, mr_setting_t setting, const char *const *names, unsigned *choice,
                        mr_error_t *error);
 
-/* The lines of --help. */
-void mr_settings_help(FILE *stream);
+/* The lines of --help for the settings of that use. */
+void mr_settings_help(FILE *stream, mr_use_t use);
 
 #endif

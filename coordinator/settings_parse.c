@@ -1,4 +1,4 @@
-/* The command line of `millrace run JOB`: the settings' and the job's options in one getopt_long table. */
+/* The command line of `millrace run JOB` and `millrace serve`: the settings' and the job's options in one getopt_long table. */
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +10,8 @@
 #define HELP_OPTION 499
 
 typedef struct table {
+    mr_use_t use;
+    const mr_job_t *job;  /* NULL: none */
     struct option *longs; /* owned; ended by zeros */
     size_t count;
     char letters[MR_SETTING_COUNT * 2 + 4];
@@ -26,14 +28,15 @@ static void add_letter(table_t *table, char letter, bool has_value) {
 
 static size_t count_options(const mr_job_t *job) {
     size_t count = 0;
-    while (job->options && job->options[count].name)
+    while (job && job->options && job->options[count].name)
         count++;
     return count;
 }
 
-static int build_table(table_t *table, const mr_job_t *job, mr_error_t *error) {
+static int build_table(table_t *table, mr_use_t use, const mr_job_t *job, mr_error_t *error) {
     size_t own = count_options(job);
-    *table = (table_t){.longs = calloc(MR_SETTING_COUNT + own + 2, sizeof *table->longs), .letters = ":h"};
+    *table = (table_t){
+        .use = use, .job = job, .longs = calloc(MR_SETTING_COUNT + own + 2, sizeof *table->longs), .letters = ":h"};
     if (!table->longs)
         return mr_error_memory(error, "reading options");
     add_long(table, "help", false, HELP_OPTION);
@@ -43,6 +46,8 @@ static int build_table(table_t *table, const mr_job_t *job, mr_error_t *error) {
         char letter;
         bool has_value;
         const char *name = mr_settings_name(i, &letter, &has_value);
+        if (!mr_settings_is_of(i, use))
+            continue;
         add_long(table, name, has_value, SETTING_OPTION + (int) i);
         if (letter)
             add_letter(table, letter, has_value);
@@ -61,11 +66,12 @@ static int setting_of_letter(int letter) {
     return -1;
 }
 
-static int complain(const table_t *table, const mr_job_t *job, const char *typed, int got, mr_error_t *error) {
+static int complain(const table_t *table, const char *typed, int got, mr_error_t *error) {
+    const char *command = table->job ? "run " : "serve", *job = table->job ? table->job->name : "";
     mr_nearest_t nearest = {0};
     char name[128];
     if (got == ':')
-        return mr_error_set(error, MR_STATUS_USAGE, "%s needs a value; see millrace run %s --help", typed, job->name);
+        return mr_error_set(error, MR_STATUS_USAGE, "%s needs a value; see millrace %s%s --help", typed, command, job);
     snprintf(name, sizeof name, "%s", typed + strspn(typed, "-"));
     name[strcspn(name, "=")] = 0;
     nearest.typed = name;
@@ -73,17 +79,19 @@ static int complain(const table_t *table, const mr_job_t *job, const char *typed
         mr_nearest_offer(&nearest, table->longs[i].name);
     if (nearest.best)
         return mr_error_set(error, MR_STATUS_USAGE, "unknown option '%s'; did you mean --%s?", typed, nearest.best);
-    return mr_error_set(error, MR_STATUS_USAGE, "unknown option '%s'; see millrace run %s --help", typed, job->name);
+    return mr_error_set(error, MR_STATUS_USAGE, "unknown option '%s'; see millrace %s%s --help", typed, command, job);
 }
 
-static int take_option(mr_settings_t *settings, mr_options_t *options, const mr_job_t *job, int got,
+static int take_option(mr_settings_t *settings, mr_options_t *options, const table_t *table, int got,
                        mr_error_t *error) {
     char source[96], letter;
     bool has_value;
     if (got >= JOB_OPTION)
-        return mr_options_set(options, job->options[got - JOB_OPTION].name, optarg, error);
+        return mr_options_set(options, table->job->options[got - JOB_OPTION].name, optarg, error);
     unsigned setting = (unsigned) (got >= SETTING_OPTION ? got - SETTING_OPTION : setting_of_letter(got));
     snprintf(source, sizeof source, "--%s", mr_settings_name(setting, &letter, &has_value));
+    if (settings->values[MR_SETTING_SUBMITTED] && !mr_settings_is_of(setting, MR_USE_J))
+        return mr_error_set(error, MR_STATUS_USAGE, "%s: that is for the coordinator to say; leave it out", source);
     return mr_settings_set(settings, setting, source, optarg, error);
 }
 
@@ -95,20 +103,20 @@ static const char *typed_option(char **argv, char letter[3]) {
     return letter;
 }
 
-int mr_settings_parse(mr_settings_t *settings, mr_options_t *options, const mr_job_t *job, int argc, char **argv,
-                      int *first, mr_error_t *error) {
+int mr_settings_parse(mr_settings_t *settings, mr_use_t use, mr_options_t *options, const mr_job_t *job, int argc,
+                      char **argv, int *first, mr_error_t *error) {
     table_t table;
     char letter[3];
-    int failed = build_table(&table, job, error);
+    int failed = build_table(&table, use, job, error);
     optind = 0; /* for glibc: begin anew, also after a parse that ended early */
     opterr = 0;
     for (int got; !failed && (got = getopt_long(argc, argv, table.letters, table.longs, NULL)) != -1;) {
         if (got == HELP_OPTION || got == 'h')
             failed = 1;
         else if (got == '?' || got == ':')
-            failed = complain(&table, job, typed_option(argv, letter), got, error);
+            failed = complain(&table, typed_option(argv, letter), got, error);
         else
-            failed = take_option(settings, options, job, got, error);
+            failed = take_option(settings, options, &table, got, error);
     }
     *first = optind;
     free(table.longs);

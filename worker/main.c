@@ -1,7 +1,6 @@
 /* millrace-worker: computes the tasks of a coordinator. */
 #include <czmq.h>
 #include <getopt.h>
-#include <sys/prctl.h>
 
 #include "agent.h"
 #include "cpu.h"
@@ -118,12 +117,6 @@ static int read_arguments(arguments_t *arguments, int argc, char **argv, mr_erro
     return 0;
 }
 
-/* The parent may have died before the kernel was asked to tell. */
-static void follow_parent(long parent) {
-    if (parent && (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != (pid_t) parent))
-        _exit(MR_STATUS_NO_WORKERS);
-}
-
 /* Threads and memory of the last job end with the old program; the process, and who waits for it, stay. */
 static void execute_anew(char **argv, mr_error_t *error) {
     execv("/proc/self/exe", argv);
@@ -141,7 +134,8 @@ int main(int argc, char **argv) {
     mr_log_init("millrace-worker", MR_LOG_WARNING);
     if (!read_arguments(&arguments, argc, argv, &error)) {
         mr_log_init("millrace-worker", (mr_log_level_t) arguments.log_level);
-        follow_parent(arguments.parent);
+        if (arguments.parent)
+            mr_follow_parent((pid_t) arguments.parent);
         arguments.agent.owned = arguments.parent != 0;
         if (arguments.probe)
             mr_probe_serve((int) arguments.probe, &error);

@@ -115,7 +115,8 @@ typedef struct line {
 static void parse(line_t *line, const mr_job_t *job, int count, char **words) {
     *line = (line_t){.options = mr_options_new(job)};
     MUST(line->options);
-    line->result = mr_settings_parse(&line->settings, line->options, job, count, words, &line->first, &line->error);
+    line->result =
+        mr_settings_parse(&line->settings, MR_USE_R, line->options, job, count, words, &line->first, &line->error);
     MUST(line->result == 0 || line->result == 1 || line->result == -1);
     MUST((line->result == -1) == (line->error.status == MR_STATUS_USAGE));
     MUST((line->result == -1) == (line->error.text[0] != 0));

@@ -67,7 +67,8 @@ static void json_lines(void **state) {
     mr_progress_show(&progress, 6000, 200, 2); /* a task had to run again: the figure stays */
     mr_progress_end(&progress, 7000, 5000, 2); /* never more than there is */
     const char *text = let_go(&caught);
-    assert_int_equal(lines_in(text), 3);
+    assert_int_equal(lines_in(text), 4);
+    assert_non_null(strstr(text, "\"phase\":\"map\",\"seconds\":0.000,\"bytes\":0,")); /* the phase begins */
     assert_non_null(strstr(text, "\"bytes\":250,\"total_bytes\":1000,\"percent\":25.00,\"bytes_per_second\":500"));
     assert_non_null(strstr(text, "\"eta_seconds\":1.500}\n"));
     assert_non_null(strstr(text, "\"seconds\":1.000,\"bytes\":250"));

@@ -34,8 +34,8 @@ static int parse(line_t *line, const char *job, const char *text) {
         line->words[count++] = word;
     line->words[count] = NULL;
     line->options = mr_options_new(mr_job_find(job));
-    return mr_settings_parse(&line->settings, line->options, mr_job_find(job), count, line->words, &line->first,
-                             &line->error);
+    return mr_settings_parse(&line->settings, MR_USE_R, line->options, mr_job_find(job), count, line->words,
+                             &line->first, &line->error);
 }
 
 static void close_line(line_t *line) {

@@ -1,0 +1,14 @@
+/* serve_job.h - the process of a job that runs: its coordinator, as serve_jobs.c starts it and as serve_job.c hears it. */
+#ifndef MR_SERVE_JOB_H
+#define MR_SERVE_JOB_H
+
+#include "fate.h"
+#include "serve_private.h"
+
+/* Starts a coordinator for the job, which goes on with what the job's journal has. -1 and why it cannot be started. */
+int mr_serve_job_start(mr_serve_t *serve, mr_serve_job_t *job, mr_error_t *error);
+
+/* It has ended: takes what it still had to say, and lets go of it. Safe when there is none. */
+void mr_serve_job_leave(mr_serve_t *serve, mr_serve_job_t *job);
+
+#endif
