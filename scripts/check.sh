@@ -8,7 +8,7 @@ cmake --preset debug -DMILLRACE_TESTS=ON >/dev/null # without LTO, whose flags c
 mapfile -t sources < <(git ls-files -- '*.c')
 mapfile -t headers < <(git ls-files -- '*.h')
 mapfile -t product < <(git ls-files -- 'common/*.c' 'coordinator/*.c' 'worker/*.c')
-mapfile -t scripts < <(git ls-files -- 'scripts/*.sh' '.ci/run')
+mapfile -t scripts < <(git ls-files -- 'scripts/*.sh' 'scripts/container/*' '.ci/run')
 passed=0 failed=0
 
 check() {
