@@ -31,38 +31,66 @@ static int watch(mr_agent_t *agent, mr_error_t *error) {
     return mr_agent_held(agent, error);
 }
 
-static int poll_all(mr_agent_t *agent, long wait, zmq_pollitem_t items[7], mr_error_t *error) {
-    int count = 0;
-    items[count++] = (zmq_pollitem_t){zsock_resolve(agent->link.sockets[MR_LINK_CONTROL]), 0, ZMQ_POLLIN, 0};
-    items[count++] = (zmq_pollitem_t){NULL, agent->outbox.fd, ZMQ_POLLIN, 0};
-    items[count++] = (zmq_pollitem_t){NULL, agent->signals, ZMQ_POLLIN, 0};
-    items[count++] = (zmq_pollitem_t){agent->link.monitors[MR_LINK_CONTROL], 0, ZMQ_POLLIN, 0};
-    if (agent->pool) { /* there was a WELCOME then */
-        items[count++] = (zmq_pollitem_t){agent->link.monitors[MR_LINK_SINK], 0, ZMQ_POLLIN, 0};
-        items[count++] = (zmq_pollitem_t){agent->link.monitors[MR_LINK_LANE], 0, ZMQ_POLLIN, 0};
-        items[count++] = (zmq_pollitem_t){zsock_resolve(agent->link.sockets[MR_LINK_LANE]), 0, ZMQ_POLLIN, 0};
-    }
-    if (zmq_poll(items, count, wait) < 0 && errno != EINTR)
+/* What is polled, each in its place; what is not there (yet) is a descriptor that poll passes over. */
+enum { CONTROL, OUTBOX, SIGNALS, LOBBY, CONTROL_MONITOR, SINK_MONITOR, LANE_MONITOR, LANE, ITEMS };
+
+static zmq_pollitem_t item_of(void *socket) {
+    return (zmq_pollitem_t){socket, -1, socket ? ZMQ_POLLIN : 0, 0};
+}
+
+static void *handle_of(zsock_t *socket) {
+    return socket ? zsock_resolve(socket) : NULL;
+}
+
+static int poll_all(mr_agent_t *agent, long wait, zmq_pollitem_t items[ITEMS], mr_error_t *error) {
+    const mr_link_t *link = &agent->link;
+    bool works = agent->pool; /* there was a WELCOME then */
+    items[CONTROL] = item_of(handle_of(link->sockets[MR_LINK_CONTROL]));
+    items[OUTBOX] = (zmq_pollitem_t){NULL, agent->outbox.fd, ZMQ_POLLIN, 0};
+    items[SIGNALS] = (zmq_pollitem_t){NULL, agent->signals, ZMQ_POLLIN, 0};
+    items[LOBBY] = item_of(handle_of(agent->lobby.socket));
+    items[CONTROL_MONITOR] = item_of(link->monitors[MR_LINK_CONTROL]);
+    items[SINK_MONITOR] = item_of(works ? link->monitors[MR_LINK_SINK] : NULL);
+    items[LANE_MONITOR] = item_of(works ? link->monitors[MR_LINK_LANE] : NULL);
+    items[LANE] = item_of(works ? handle_of(link->sockets[MR_LINK_LANE]) : NULL);
+    if (zmq_poll(items, ITEMS, wait) < 0 && errno != EINTR)
         return mr_error_set(error, MR_STATUS_JOB, "cannot poll: %s", zmq_strerror(zmq_errno()));
     return 0;
 }
 
-/* One turn: wait, then control before the lane, so that a job is known before its tasks. */
+/* Control before the lane, so that a job is known before its tasks; and before the lobby, so that an end is heard before what comes next. What one of them
+ * brings may close the others. */
+static int read_all(mr_agent_t *agent, const zmq_pollitem_t items[ITEMS], mr_error_t *error) {
+    const zsock_t *lane = agent->link.sockets[MR_LINK_LANE];
+    if ((items[SIGNALS].revents && mr_agent_read_signals(agent, error)) ||
+        (items[CONTROL].revents && mr_agent_read_control(agent, error)) ||
+        (items[LANE].revents && lane && lane == agent->link.sockets[MR_LINK_LANE] &&
+         mr_agent_read_lane(agent, error)) ||
+        (items[LOBBY].revents && mr_agent_read_lobby(agent, error)))
+        return -1;
+    return items[OUTBOX].revents ? mr_agent_post(agent, error) : 0;
+}
+
+static long until_next_beat(const mr_agent_t *agent, int64_t now) {
+    int64_t at = agent->beat_at;
+    if (agent->lobby.socket && agent->lobby.hello_at < at)
+        at = agent->lobby.hello_at;
+    long wait = at > now ? (long) (at - now) : 0;
+    return agent->draining && wait > DRAIN_LOOK_MS ? DRAIN_LOOK_MS : wait;
+}
+
+/* One turn: wait, and take what came. */
 static int turn(mr_agent_t *agent, mr_error_t *error) {
-    zmq_pollitem_t items[7] = {{0}};
+    zmq_pollitem_t items[ITEMS] = {{0}};
     int64_t now = mr_clock_ms();
     forgive_own_absence(agent, now);
     mr_agent_beat(agent, now);
+    mr_agent_beat_lobby(agent, now);
     if (agent->link.failed)
         return mr_error_memory(error, "sending a message");
-    long wait = (long) (agent->beat_at - now);
-    if (poll_all(agent, agent->draining && wait > DRAIN_LOOK_MS ? DRAIN_LOOK_MS : wait, items, error))
-        return -1;
-    if ((items[2].revents && mr_agent_read_signals(agent, error)) ||
-        (items[0].revents && mr_agent_read_control(agent, error)) ||
-        (agent->pool && items[6].revents && mr_agent_read_lane(agent, error)) ||
-        (items[1].revents && mr_agent_post(agent, error)) || watch(agent, error) ||
-        mr_agent_check_tasks(agent, now, error) || mr_agent_end_drain(agent, mr_clock_ms(), error))
+    if (poll_all(agent, until_next_beat(agent, now), items, error) || read_all(agent, items, error) ||
+        watch(agent, error) || mr_agent_check_tasks(agent, now, error) ||
+        mr_agent_end_drain(agent, mr_clock_ms(), error))
         return -1;
     return mr_agent_check_silence(agent, mr_clock_ms(), error);
 }
@@ -83,11 +111,13 @@ static int open_agent(mr_agent_t *agent, mr_error_t *error) {
     if (mr_outbox_init(&agent->outbox, error))
         return -1;
     mr_agent_detach(agent, mr_clock_ms());
+    memcpy(agent->link.identity, agent->config->identity, sizeof agent->link.identity);
     return mr_link_open(&agent->link, agent->config->connect, error);
 }
 
 static void close_sockets(mr_agent_t *agent) {
     mr_link_close(&agent->link);
+    zsock_destroy(&agent->lobby.socket);
     zsys_shutdown(); /* ZeroMQ's threads may still hold runs of the shelf */
 }
 
@@ -122,11 +152,13 @@ int mr_agent_run(const mr_agent_config_t *config, mr_error_t *error) {
     while (!failed && !agent.over)
         failed = turn(&agent, error);
     if (!failed && agent.again) {
-        close_sockets(&agent); /* BYE goes out */
-        return 1;              /* the new process takes all else with it */
+        bool same = agent.lobby.socket != NULL;
+        close_sockets(&agent);                       /* BYE goes out */
+        return same ? MR_AGENT_SAME : MR_AGENT_ANEW; /* the new process takes all else with it */
     }
     if (failed && agent.attached)
         mr_agent_bye(&agent, error->text);
+    mr_agent_bye_lobby(&agent, failed ? error->text : "drained");
     mr_timeline("left");
     close_agent(&agent, error);
     mr_timeline("closed");

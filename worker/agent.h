@@ -10,19 +10,23 @@
 
 #include <stdbool.h>
 
-#include "error.h"
+#include "link.h"
 
 typedef struct mr_agent_config {
     const char *connect; /* the coordinator's control endpoint */
     uint32_t threads;
-    const char *tmp_dir;     /* for runs that outgrow memory */
-    int64_t idle_timeout_ms; /* without a coordinator for so long, it ends; 0: it waits for ever */
-    bool once;               /* it ends with its first job */
-    bool owned;              /* its parent starts another when it ends */
+    const char *tmp_dir;                /* for runs that outgrow memory */
+    int64_t idle_timeout_ms;            /* without a coordinator for so long, it ends; 0: it waits for ever */
+    bool once;                          /* it ends with its first job */
+    bool owned;                         /* its parent starts another when it ends */
+    uint8_t identity[MR_LINK_IDENTITY]; /* by which coordinators know it */
 } mr_agent_config_t;
 
-/* Works until the end. Returns 0 after SHUTDOWN or a drain; 1: the process is to be executed anew, to wait for another job, and threads of this
- * one still run; else -1 and `error` (status REFUSED: version; NO_WORKERS:
+/* What mr_agent_run returns. */
+#define MR_AGENT_ANEW 1 /* the process is to be executed anew, to wait for another job; threads of this one still run */
+#define MR_AGENT_SAME 2 /* the same, and under the same identity: a coordinator that stays knows it by that */
+
+/* Works until the end. Returns 0 after SHUTDOWN or a drain; one of the above; else -1 and `error` (status REFUSED: version; NO_WORKERS:
  * no coordinator; JOB, STORAGE: the worker itself cannot go on). */
 int mr_agent_run(const mr_agent_config_t *config, mr_error_t *error);
 

@@ -70,7 +70,8 @@ int mr_agent_take_job(mr_agent_t *agent, mr_message_t *message, mr_error_t *erro
 }
 
 static int check_patience(const mr_agent_t *agent, int64_t now, mr_error_t *error) {
-    int64_t alone = now - agent->alone_since;
+    int64_t alone = now - agent->alone_since, silence = mr_agent_lobby_silence(agent, now);
+    alone = alone < silence ? alone : silence;
     if (!agent->config->idle_timeout_ms || alone < agent->config->idle_timeout_ms)
         return 0;
     return mr_error_set(error, MR_STATUS_NO_WORKERS, "%s: no coordinator for %lld s; giving up (--idle-timeout)",

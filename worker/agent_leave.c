@@ -69,6 +69,6 @@ int mr_agent_end_drain(mr_agent_t *agent, int64_t now, mr_error_t *error) {
         return 0;
     mr_agent_bye(agent, "drained");
     agent->over = true;
-    agent->again = !agent->told_to_leave && !agent->config->owned;
+    agent->again = !agent->told_to_leave && (!agent->config->owned || agent->lobby.socket);
     return 0;
 }

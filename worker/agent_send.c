@@ -10,15 +10,19 @@
 
 /* ---- signs of life ---- */
 
+mr_message_t mr_agent_hello(mr_agent_t *agent, const char *endpoint) {
+    gethostname(agent->host, sizeof agent->host - 1);
+    return (mr_message_t){.type = MR_HELLO,
+                          .hello = {MR_PROTOCOL, MILLRACE_VERSION, agent->host, (uint32_t) getpid(),
+                                    agent->config->threads, endpoint, agent->job_number}};
+}
+
 static void send_hello(mr_agent_t *agent) {
-    char host[256] = "";
-    gethostname(host, sizeof host - 1);
-    if (agent->hellos++ && agent->hellos % HELLOS_TOLD == 1)
+    mr_message_t hello = mr_agent_hello(agent, agent->link.connect);
+    if (agent->hellos++ && agent->hellos % HELLOS_TOLD == 1 && !agent->lobby.socket)
         mr_log(MR_LOG_WARNING, "%s: no coordinator has answered for %u s; still trying", agent->config->connect,
                agent->hellos - 1);
-    mr_link_control(&agent->link, &(mr_message_t){.type = MR_HELLO,
-                                                  .hello = {MR_PROTOCOL, MILLRACE_VERSION, host, (uint32_t) getpid(),
-                                                            agent->config->threads, agent->config->connect, 0}});
+    mr_link_control(&agent->link, &hello);
 }
 
 static uint64_t resident_bytes(void) {
@@ -96,7 +100,8 @@ static void send_failures(mr_agent_t *agent, const mr_failure_t *failure) {
 void mr_agent_bye(mr_agent_t *agent, const char *reason) {
     mr_link_control(&agent->link,
                     &(mr_message_t){.type = MR_BYE, .bye = {mr_agent_epoch(agent), mr_agent_worker(agent), reason}});
-    zsock_set_linger(agent->link.sockets[MR_LINK_CONTROL], FAREWELL_MS);
+    if (agent->link.sockets[MR_LINK_CONTROL])
+        zsock_set_linger(agent->link.sockets[MR_LINK_CONTROL], FAREWELL_MS);
 }
 
 static int send_partials(mr_agent_t *agent, mr_error_t *error) {

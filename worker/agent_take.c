@@ -38,7 +38,7 @@ int mr_agent_give_back(mr_agent_t *agent, mr_error_t *error) {
     return failed ? mr_error_memory(error, "giving tasks back") : 0;
 }
 
-static int take_refused(const mr_refused_message_t *refused, mr_error_t *error) {
+int mr_agent_refused(const mr_refused_message_t *refused, mr_error_t *error) {
     return mr_error_set(error, MR_STATUS_REFUSED,
                         "the coordinator (version %s, protocol %u) refused this worker (version %s, protocol %u): %s",
                         refused->version, refused->protocol, MILLRACE_VERSION, MR_PROTOCOL,
@@ -103,9 +103,11 @@ static int take_control(mr_agent_t *agent, mr_message_t *message, mr_error_t *er
     case MR_WELCOME:
         return mr_agent_welcome(agent, message, error);
     case MR_REFUSED:
-        return take_refused(&message->refused, error);
+        return mr_agent_refused(&message->refused, error);
     case MR_SHUTDOWN:
         return take_shutdown(agent, &message->shutdown, error);
+    case MR_PLACE:
+        return mr_agent_enter_lobby(agent, &message->place, error);
     case MR_UNKNOWN:
         take_unknown(agent, &message->unknown);
         return 0;
@@ -122,7 +124,8 @@ static int unreadable(const mr_agent_t *agent, mr_error_t *error) {
 int mr_agent_read_control(mr_agent_t *agent, mr_error_t *error) {
     mr_message_t message;
     int got, failed = 0;
-    while (!failed && !agent->over && (got = mr_link_receive(&agent->link, MR_LINK_CONTROL, &message)) != 0) {
+    while (!failed && !agent->over && agent->link.sockets[MR_LINK_CONTROL] &&
+           (got = mr_link_receive(&agent->link, MR_LINK_CONTROL, &message)) != 0) {
         if (got < 0) {
             failed = unreadable(agent, error);
             continue;

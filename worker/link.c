@@ -10,13 +10,15 @@
 
 /* ---- opening and closing ---- */
 
-/* The coordinator knows a worker by it, whatever connection it comes by. */
-static int set_identity(zsock_t *control) {
-    uint8_t identity[16];
-    if (getrandom(identity, sizeof identity, 0) != (ssize_t) sizeof identity)
+int mr_link_draw_identity(uint8_t identity[MR_LINK_IDENTITY]) {
+    if (getrandom(identity, MR_LINK_IDENTITY, 0) != MR_LINK_IDENTITY)
         return -1;
     identity[0] |= 1; /* ZeroMQ keeps those that begin with 0 to itself */
-    return zmq_setsockopt(zsock_resolve(control), ZMQ_ROUTING_ID, identity, sizeof identity);
+    return 0;
+}
+
+static int set_identity(const mr_link_t *link, zsock_t *control) {
+    return zmq_setsockopt(zsock_resolve(control), ZMQ_ROUTING_ID, link->identity, sizeof link->identity);
 }
 
 static int watch_socket(mr_link_t *link, mr_link_part_t part) {
@@ -28,14 +30,18 @@ static int watch_socket(mr_link_t *link, mr_link_part_t part) {
     return link->monitors[part] ? zmq_connect(link->monitors[part], name) : -1;
 }
 
-static void close_socket(mr_link_t *link, mr_link_part_t part) {
+static void end_watch(mr_link_t *link, mr_link_part_t part) {
     if (link->sockets[part])
         zmq_socket_monitor(zsock_resolve(link->sockets[part]), NULL, 0);
     if (link->monitors[part])
         zmq_close(link->monitors[part]);
     link->monitors[part] = NULL;
-    zsock_destroy(&link->sockets[part]);
     link->up &= ~MR_LINK_BIT(part);
+}
+
+static void close_socket(mr_link_t *link, mr_link_part_t part) {
+    end_watch(link, part);
+    zsock_destroy(&link->sockets[part]);
 }
 
 /* Credit bounds what lies in a lane, grants what goes to the sink; a high-water mark would only add a way to block. Keepalive finds
@@ -58,7 +64,7 @@ static int connect_socket(mr_link_t *link, mr_link_part_t part, int type, const 
         return mr_error_set(error, MR_STATUS_JOB, "cannot make a socket: %s", zmq_strerror(zmq_errno()));
     set_options(socket);
     zsock_set_ipv6(socket, strchr(endpoint, '[') != NULL);
-    if ((part == MR_LINK_CONTROL && set_identity(socket)) || watch_socket(link, part))
+    if ((part == MR_LINK_CONTROL && set_identity(link, socket)) || watch_socket(link, part))
         return mr_error_set(error, MR_STATUS_JOB, "cannot set a socket up: %s", zmq_strerror(zmq_errno()));
     if (zsock_connect(socket, "%s", endpoint))
         return mr_error_set(error, MR_STATUS_USAGE, "%s: cannot connect: %s", endpoint, zmq_strerror(zmq_errno()));
@@ -66,17 +72,29 @@ static int connect_socket(mr_link_t *link, mr_link_part_t part, int type, const 
 }
 
 int mr_link_open(mr_link_t *link, const char *endpoint, mr_error_t *error) {
-    *link = (mr_link_t){.connect = endpoint};
+    snprintf(link->connect, sizeof link->connect, "%s", endpoint);
     return connect_socket(link, MR_LINK_CONTROL, ZMQ_DEALER, endpoint, error);
 }
 
+zsock_t *mr_link_give_control(mr_link_t *link, mr_error_t *error) {
+    zsock_t *control = link->sockets[MR_LINK_CONTROL];
+    if (mr_link_draw_identity(link->identity)) {
+        mr_error_set(error, MR_STATUS_JOB, "cannot draw random numbers: %s", strerror(errno));
+        return NULL;
+    }
+    end_watch(link, MR_LINK_CONTROL);
+    link->sockets[MR_LINK_CONTROL] = NULL;
+    link->connect[0] = 0;
+    return control;
+}
+
 /* The coordinator that listens on all its addresses does not know by which of them it is reached from here. */
-static const char *reachable(const mr_link_t *link, const char *endpoint, char *text, size_t size) {
+const char *mr_link_reachable(const char *connect, const char *endpoint, char *text, size_t size) {
     static const char any[] = "tcp://*:";
-    const char *colon = strrchr(link->connect, ':');
-    if (strncmp(endpoint, any, sizeof any - 1) || strncmp(link->connect, "tcp://", 6) || !colon)
+    const char *colon = strrchr(connect, ':');
+    if (strncmp(endpoint, any, sizeof any - 1) || strncmp(connect, "tcp://", 6) || !colon)
         return endpoint;
-    snprintf(text, size, "%.*s:%s", (int) (colon - link->connect), link->connect, endpoint + sizeof any - 1);
+    snprintf(text, size, "%.*s:%s", (int) (colon - connect), connect, endpoint + sizeof any - 1);
     return text;
 }
 
@@ -84,16 +102,22 @@ int mr_link_welcome(mr_link_t *link, const mr_welcome_message_t *welcome, mr_err
     char lane[512], sink[512];
     close_socket(link, MR_LINK_LANE);
     close_socket(link, MR_LINK_SINK);
-    return connect_socket(link, MR_LINK_SINK, ZMQ_PUSH, reachable(link, welcome->sink, sink, sizeof sink), error) ||
-                   connect_socket(link, MR_LINK_LANE, ZMQ_PULL, reachable(link, welcome->lane, lane, sizeof lane),
-                                  error)
+    return connect_socket(link, MR_LINK_SINK, ZMQ_PUSH,
+                          mr_link_reachable(link->connect, welcome->sink, sink, sizeof sink), error) ||
+                   connect_socket(link, MR_LINK_LANE, ZMQ_PULL,
+                                  mr_link_reachable(link->connect, welcome->lane, lane, sizeof lane), error)
                ? -1
                : 0;
 }
 
-void mr_link_close(mr_link_t *link) {
+void mr_link_drop(mr_link_t *link) {
     for (unsigned part = MR_LINK_PARTS; part-- > 0;)
         close_socket(link, (mr_link_part_t) part);
+    link->connect[0] = 0;
+}
+
+void mr_link_close(mr_link_t *link) {
+    mr_link_drop(link);
     mr_buffer_free(&link->out);
 }
 
@@ -126,20 +150,26 @@ unsigned mr_link_watch(mr_link_t *link) {
 
 /* ---- messages ---- */
 
-static void send_message(mr_link_t *link, mr_link_part_t part, const mr_message_t *message, int flags) {
+static void send_message(mr_link_t *link, zsock_t *socket, const mr_message_t *message, int flags) {
     link->out.size = 0;
+    if (!socket)
+        return;
     if (mr_message_encode(message, &link->out))
         link->failed = true;
-    else if (zmq_send(zsock_resolve(link->sockets[part]), link->out.data, link->out.size, flags | ZMQ_DONTWAIT) < 0)
+    else if (zmq_send(zsock_resolve(socket), link->out.data, link->out.size, flags | ZMQ_DONTWAIT) < 0)
         mr_log(MR_LOG_DEBUG, "%s not sent: %s", mr_message_name(message->type), zmq_strerror(zmq_errno()));
 }
 
+void mr_link_send(mr_link_t *link, zsock_t *socket, const mr_message_t *message) {
+    send_message(link, socket, message, 0);
+}
+
 void mr_link_control(mr_link_t *link, const mr_message_t *message) {
-    send_message(link, MR_LINK_CONTROL, message, 0);
+    send_message(link, link->sockets[MR_LINK_CONTROL], message, 0);
 }
 
 void mr_link_partial(mr_link_t *link, const mr_message_t *message) {
-    send_message(link, MR_LINK_SINK, message, 0);
+    send_message(link, link->sockets[MR_LINK_SINK], message, 0);
 }
 
 /* The frame is made before the header is sent: a header with any other frame behind it would be a run with other rows. */
@@ -150,7 +180,7 @@ void mr_link_run(mr_link_t *link, const mr_message_t *header, mr_run_bytes_t *by
         link->failed = true;
         return;
     }
-    send_message(link, MR_LINK_SINK, header, ZMQ_SNDMORE);
+    send_message(link, link->sockets[MR_LINK_SINK], header, ZMQ_SNDMORE);
     if (zmq_msg_send(&frame, zsock_resolve(link->sockets[MR_LINK_SINK]), ZMQ_DONTWAIT) < 0)
         zmq_msg_close(&frame);
 }
@@ -162,7 +192,11 @@ static void drop_rest(void *socket, zmq_msg_t *frame) {
 }
 
 int mr_link_receive(mr_link_t *link, mr_link_part_t part, mr_message_t *message) {
-    void *socket = zsock_resolve(link->sockets[part]);
+    return mr_link_receive_from(link->sockets[part], message);
+}
+
+int mr_link_receive_from(zsock_t *from, mr_message_t *message) {
+    void *socket = zsock_resolve(from);
     mr_error_t error = {0};
     zmq_msg_t frame;
     zmq_msg_init(&frame);

@@ -10,11 +10,15 @@
 
 typedef enum mr_link_part { MR_LINK_CONTROL, MR_LINK_LANE, MR_LINK_SINK, MR_LINK_PARTS } mr_link_part_t;
 
+#define MR_LINK_IDENTITY 16 /* bytes */
+
 #define MR_LINK_BIT(part) (1u << (part))
 #define MR_LINK_ALL (MR_LINK_BIT(MR_LINK_PARTS) - 1)
 
 typedef struct mr_link {
-    const char *connect;             /* the control endpoint; borrowed */
+    char connect[512]; /* the control endpoint; "": there is none */
+    uint8_t identity
+        [MR_LINK_IDENTITY]; /* of control: the coordinator knows the worker by it, whatever connection it comes by */
     zsock_t *sockets[MR_LINK_PARTS]; /* DEALER, PULL, PUSH; lane and sink are NULL before WELCOME */
     void *monitors[MR_LINK_PARTS];   /* PAIR each, on which a socket's events come */
     unsigned up;                     /* bits of the sockets that are connected now */
@@ -23,8 +27,28 @@ typedef struct mr_link {
     bool failed; /* a message was lost for want of memory: the worker must not go on as if it had been sent */
 } mr_link_t;
 
-/* Connects control; `endpoint` is borrowed until the link is closed. */
+/* A new random identity. -1: there is no randomness. */
+int mr_link_draw_identity(uint8_t identity[MR_LINK_IDENTITY]);
+
+/* Connects control, under the identity that is in the (else zeroed) link. */
 int mr_link_open(mr_link_t *link, const char *endpoint, mr_error_t *error);
+
+/* Gives the control socket away, to be closed by the caller. The link is then as one that was never opened, with a new identity. NULL and
+ * `error`. */
+zsock_t *mr_link_give_control(mr_link_t *link, mr_error_t *error);
+
+/* Closes all that is connected; a link that was opened may be opened again. */
+void mr_link_drop(mr_link_t *link);
+
+/* An endpoint that a coordinator has told: where it has * for its host, that of `connect` by which the coordinator is known, in `text`. */
+const char *mr_link_reachable(const char *connect, const char *endpoint, char *text, size_t size);
+
+/* Encodes and sends without waiting on one of its sockets or (as with control given away) another. What cannot be sent is lost, as
+ * anything may be. */
+void mr_link_send(mr_link_t *link, zsock_t *socket, const mr_message_t *message);
+
+/* Receives the same way. Returns as mr_link_receive. */
+int mr_link_receive_from(zsock_t *socket, mr_message_t *message);
 
 /* Connects lane and sink; those of an earlier welcome are closed, and what they had not sent is lost. Where an
  * endpoint has * for its host, it is that of control. */

@@ -117,10 +117,47 @@ static int read_arguments(arguments_t *arguments, int argc, char **argv, mr_erro
     return 0;
 }
 
+/* ---- one process after another ---- */
+
+/* The identity is for the process that follows in this one's place, not for those that it starts: its number is in front. */
+#define IDENTITY "MILLRACE_WORKER_IDENTITY"
+
+static int recall_identity(uint8_t identity[MR_LINK_IDENTITY]) {
+    const char *left = getenv(IDENTITY);
+    char *at;
+    if (!left || strtol(left, &at, 10) != (long) getpid() || *at++ != ' ' || strlen(at) != 2 * MR_LINK_IDENTITY)
+        return mr_link_draw_identity(identity);
+    for (size_t i = 0; i < MR_LINK_IDENTITY; i++)
+        if (sscanf(at + 2 * i, "%2hhx", &identity[i]) != 1)
+            return mr_link_draw_identity(identity);
+    return 0;
+}
+
+static void leave_identity(const uint8_t identity[MR_LINK_IDENTITY]) {
+    char text[32 + 2 * MR_LINK_IDENTITY];
+    int used = snprintf(text, sizeof text, "%ld ", (long) getpid());
+    for (size_t i = 0; i < MR_LINK_IDENTITY; i++)
+        used += snprintf(text + used, sizeof text - (size_t) used, "%02x", identity[i]);
+    setenv(IDENTITY, text, 1);
+}
+
 /* Threads and memory of the last job end with the old program; the process, and who waits for it, stay. */
 static void execute_anew(char **argv, mr_error_t *error) {
     execv("/proc/self/exe", argv);
     mr_error_set(error, MR_STATUS_JOB, "cannot execute itself for the next job: %s", strerror(errno));
+}
+
+static void work(arguments_t *arguments, char **argv, mr_error_t *error) {
+    if (recall_identity(arguments->agent.identity)) {
+        mr_error_set(error, MR_STATUS_JOB, "cannot draw random numbers: %s", strerror(errno));
+        return;
+    }
+    unsetenv(IDENTITY);
+    int ended = mr_agent_run(&arguments->agent, error);
+    if (ended == MR_AGENT_SAME)
+        leave_identity(arguments->agent.identity);
+    if (ended > 0)
+        execute_anew(argv, error);
 }
 
 int main(int argc, char **argv) {
@@ -139,8 +176,8 @@ int main(int argc, char **argv) {
         arguments.agent.owned = arguments.parent != 0;
         if (arguments.probe)
             mr_probe_serve((int) arguments.probe, &error);
-        else if (mr_agent_run(&arguments.agent, &error) > 0)
-            execute_anew(argv, &error);
+        else
+            work(&arguments, argv, &error);
     }
     if (error.status)
         mr_log_error(&error);
