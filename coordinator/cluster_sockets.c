@@ -24,6 +24,7 @@ static int listen_for_others(mr_cluster_t *cluster, mr_error_t *error) {
     if (!config->listen)
         return 0;
     return mr_endpoint_parse(&cluster->listen, config->listen, config->lane_ports, error) ||
+                   mr_endpoint_advertise(&cluster->listen, config->advertise, error) ||
                    mr_endpoint_bind(&cluster->listen, cluster->control, cluster->sink, error)
                ? -1
                : 0;

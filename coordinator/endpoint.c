@@ -7,6 +7,7 @@
 #include <sys/un.h>
 
 #define MOST_PORT 65535u
+#define MOST_HOST 200
 
 /* ---- reading ---- */
 
@@ -70,6 +71,17 @@ bool mr_endpoint_is_local(const mr_endpoint_t *endpoint) {
            !strcmp(host, "lo");
 }
 
+int mr_endpoint_advertise(mr_endpoint_t *endpoint, const char *host, mr_error_t *error) {
+    const char *colon = host ? strchr(host, ':') : NULL;
+    bool bracketed = host && host[0] == '[' && host[strlen(host) - 1] == ']';
+    if (host && (!*host || strlen(host) > MOST_HOST || strchr(host, '/') || (colon && !bracketed)))
+        return mr_error_set(error, MR_STATUS_USAGE,
+                            "--advertise: '%s' is not a host: a name, an address, or [an IPv6 address], without a port",
+                            host);
+    endpoint->advertise = host;
+    return 0;
+}
+
 /* ---- binding ---- */
 
 static int in_use(const char *where, mr_error_t *error) {
@@ -97,12 +109,12 @@ static int bind_tcp(const mr_endpoint_t *endpoint, zsock_t *socket, uint32_t por
 }
 
 /* The port of a bound endpoint, at the host that a worker should ask: the one it knows, if this listens on all or by name. */
-void mr_endpoint_for_workers(char text[256]) {
+void mr_endpoint_for_workers(const char *advertise, char text[256]) {
     const char *colon = strrchr(text, ':');
     char port[16];
     snprintf(port, sizeof port, "%s", colon ? colon + 1 : "");
     if (!strncmp(text, "tcp://", 6))
-        snprintf(text, 256, "tcp://*:%s", port);
+        snprintf(text, 256, "tcp://%s:%s", advertise ? advertise : "*", port);
 }
 
 /* Whoever listens on all addresses listens on loopback. */
@@ -164,7 +176,7 @@ int mr_endpoint_bind(mr_endpoint_t *endpoint, zsock_t *control, zsock_t *sink, m
     if (bind_tcp(endpoint, control, endpoint->port, endpoint->control, error) ||
         (sink && bind_tcp(endpoint, sink, endpoint->port ? endpoint->port + 1 : 0, endpoint->sink, error)))
         return -1;
-    mr_endpoint_for_workers(endpoint->sink);
+    mr_endpoint_for_workers(endpoint->advertise, endpoint->sink);
     return 0;
 }
 
@@ -188,7 +200,7 @@ int mr_endpoint_bind_lane(mr_endpoint_t *endpoint, zsock_t *lane, uint32_t worke
         return bind_ipc(lane, endpoint->path, suffix, text, error);
     if (endpoint->lane_low ? bind_in_range(endpoint, lane, text, error) : bind_tcp(endpoint, lane, 0, text, error))
         return -1;
-    mr_endpoint_for_workers(text);
+    mr_endpoint_for_workers(endpoint->advertise, text);
     return 0;
 }
 

@@ -15,19 +15,24 @@
 
 typedef struct mr_endpoint {
     bool tcp;
-    char host[128];       /* of tcp, as given */
-    char path[96];        /* of ipc */
-    uint32_t port;        /* of tcp; 0: any */
-    uint32_t lane_low;    /* ports for lanes; 0: any */
-    uint32_t lane_high;   /* the last of them */
-    char control[256];    /* as bound, for people and workers */
-    char sink[256];       /* as bound, for WELCOME: * for the host where it is not one address */
-    int lock;             /* descriptor of PATH.lock; -1: none */
-    uint64_t lanes_bound; /* so many, so that the next port is tried first */
+    char host[128];        /* of tcp, as given */
+    char path[96];         /* of ipc */
+    const char *advertise; /* borrowed: the host that workers are told to go to; NULL: the one they know */
+    uint32_t port;         /* of tcp; 0: any */
+    uint32_t lane_low;     /* ports for lanes; 0: any */
+    uint32_t lane_high;    /* the last of them */
+    char control[256];     /* as bound, for people and workers */
+    char sink[256];        /* as bound, for WELCOME: * for the host where it is not one address */
+    int lock;              /* descriptor of PATH.lock; -1: none */
+    uint64_t lanes_bound;  /* so many, so that the next port is tried first */
 } mr_endpoint_t;
 
 /* Reads what was typed. `lane_ports`: "LOW-HIGH", or NULL. Status USAGE, with what is right in the text. */
 int mr_endpoint_parse(mr_endpoint_t *endpoint, const char *text, const char *lane_ports, mr_error_t *error);
+
+/* Sets the host that workers are told to go to, where that is not the one they know: behind NAT, in a container. NULL: none.
+ * Status USAGE when it is no host. */
+int mr_endpoint_advertise(mr_endpoint_t *endpoint, const char *host, mr_error_t *error);
 
 /* Only this machine can reach it. */
 bool mr_endpoint_is_local(const mr_endpoint_t *endpoint);
@@ -35,8 +40,8 @@ bool mr_endpoint_is_local(const mr_endpoint_t *endpoint);
 /* What all sockets of a coordinator have in common; `linger_ms`: how long what was sent may take to get out when it is closed. */
 void mr_endpoint_set_socket(zsock_t *socket, int linger_ms);
 
-/* Makes of a bound endpoint one for workers: * for its host, which is the one they know the coordinator by. One of ipc stays. */
-void mr_endpoint_for_workers(char text[256]);
+/* Makes of a bound endpoint one for workers: at that host, or (NULL) at *, which is the one they know the coordinator by. One of ipc stays. */
+void mr_endpoint_for_workers(const char *advertise, char text[256]);
 
 /* The bound control endpoint as a process of this machine reaches it. */
 void mr_endpoint_from_here(const mr_endpoint_t *endpoint, char text[256]);

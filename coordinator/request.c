@@ -95,7 +95,8 @@ static int read_workers(mr_request_t *request, mr_error_t *error) {
 /* Whoever reaches a coordinator without keys can make it believe any result. */
 int mr_request_check_listen(const mr_settings_t *settings, const char *listen, mr_error_t *error) {
     mr_endpoint_t endpoint;
-    if (mr_endpoint_parse(&endpoint, listen, mr_settings_text(settings, MR_SETTING_LANE_PORTS), error))
+    if (mr_endpoint_parse(&endpoint, listen, mr_settings_text(settings, MR_SETTING_LANE_PORTS), error) ||
+        mr_endpoint_advertise(&endpoint, mr_settings_text(settings, MR_SETTING_ADVERTISE), error))
         return -1;
     if (mr_endpoint_is_local(&endpoint))
         return 0;
@@ -114,6 +115,7 @@ static int read_listen(mr_request_t *request, mr_error_t *error) {
     mr_cluster_config_t *cluster = &request->cluster;
     cluster->listen = mr_settings_text(settings, MR_SETTING_LISTEN);
     cluster->lane_ports = mr_settings_text(settings, MR_SETTING_LANE_PORTS);
+    cluster->advertise = mr_settings_text(settings, MR_SETTING_ADVERTISE);
     return cluster->listen ? mr_request_check_listen(settings, cluster->listen, error) : 0;
 }
 

@@ -74,6 +74,7 @@ static int read_config(const mr_settings_t *settings, mr_serve_config_t *config,
     const char *listen = mr_settings_text(settings, MR_SETTING_LISTEN);
     config->listen = listen ? listen : LISTEN;
     config->lane_ports = mr_settings_text(settings, MR_SETTING_LANE_PORTS);
+    config->advertise = mr_settings_text(settings, MR_SETTING_ADVERTISE);
     config->insecure = mr_settings_switch(settings, MR_SETTING_INSECURE);
     config->tmp_dir = mr_request_tmp(settings);
     config->state = state;

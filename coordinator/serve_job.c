@@ -53,6 +53,8 @@ static void add_ours(const mr_serve_t *serve, const mr_serve_job_t *job, words_t
     add_pair(words, "--listen", words->endpoint);
     if (config->lane_ports)
         add_pair(words, "--lane-ports", config->lane_ports);
+    if (config->advertise)
+        add_pair(words, "--advertise", config->advertise);
     if (config->insecure)
         add(words, "--insecure");
     add_pair(words, "--workers", "0");
@@ -135,7 +137,7 @@ static void keep_message(mr_serve_job_t *job, const char *line) {
 
 static void take_endpoint(mr_serve_t *serve, mr_serve_job_t *job, const char *endpoint) {
     snprintf(job->endpoint, sizeof job->endpoint, "%s", endpoint);
-    mr_endpoint_for_workers(job->endpoint);
+    mr_endpoint_for_workers(serve->config->advertise, job->endpoint);
     mr_serve_tell_workers(serve, job);
 }
 

@@ -37,6 +37,7 @@ typedef enum mr_use {
     X(WORKERS, RS, "workers", 0, "N", "auto", "local worker processes (auto: one for each 8 threads)")                 \
     X(LISTEN, RS, "listen", 0, "ENDPOINT", NULL, "take workers from elsewhere too: tcp://HOST:PORT")                   \
     X(LANE_PORTS, RS, "lane-ports", 0, "A-B", NULL, NULL)                                                              \
+    X(ADVERTISE, RS, "advertise", 0, "HOST", NULL, NULL)                                                               \
     X(INSECURE, RS, "insecure", 0, NULL, NULL, "listen beyond this machine without keys")                              \
     X(CHUNK, RJ, "chunk", 0, "SIZE", "0", "bytes of input a task (0: by size of the input)")                           \
     X(MEMORY, RJ, "memory", 0, "SIZE", "1G", "for reducing; and as much again for the local workers")                  \

@@ -132,10 +132,37 @@ static void lanes_take_the_ports_given(void **state) {
     destroy(&pair);
 }
 
+static void workers_are_told_the_host_that_is_advertised(void **state) {
+    (void) state;
+    static const char *const bad[] = {"", "a:1", "tcp://a", "[::1]:5555"};
+    mr_endpoint_t endpoint;
+    mr_error_t error = {0};
+    char text[256];
+    pair_t pair = sockets();
+    zsock_t *lane = zsock_new(ZMQ_PUSH);
+    assert_int_equal(parse("tcp://127.0.0.1:*", NULL, &endpoint), 0);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(mr_endpoint_advertise(&endpoint, bad[i], &error), -1);
+        assert_int_equal(error.status, MR_STATUS_USAGE);
+        error = (mr_error_t){0};
+    }
+    assert_int_equal(mr_endpoint_advertise(&endpoint, "[fd00::1]", &error), 0);
+    assert_int_equal(mr_endpoint_advertise(&endpoint, "outside.example", &error), 0);
+    assert_int_equal(mr_endpoint_bind(&endpoint, pair.control, pair.sink, &error), 0);
+    assert_int_equal(mr_endpoint_bind_lane(&endpoint, lane, 0, text, &error), 0);
+    assert_int_equal(strncmp(endpoint.sink, "tcp://outside.example:", 22), 0);
+    assert_int_equal(strncmp(text, "tcp://outside.example:", 22), 0);
+    zsock_destroy(&lane);
+    destroy(&pair);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(good_ones_are_read),         cmocka_unit_test(bad_ones_are_usage_errors),
-        cmocka_unit_test(only_loopback_is_local),     cmocka_unit_test(nobody_listens_twice),
+        cmocka_unit_test(workers_are_told_the_host_that_is_advertised),
+        cmocka_unit_test(good_ones_are_read),
+        cmocka_unit_test(bad_ones_are_usage_errors),
+        cmocka_unit_test(only_loopback_is_local),
+        cmocka_unit_test(nobody_listens_twice),
         cmocka_unit_test(lanes_take_the_ports_given),
     };
     zsys_handler_set(NULL);
