@@ -69,11 +69,12 @@ static const msgpack_object *read_array(const msgpack_object *object, uint32_t l
 }
 
 static int read_segment(msgpack_zone *zone, const msgpack_object *object, mr_segment_t *segment) {
-    const msgpack_object *at = read_array(object, 6);
+    const msgpack_object *at = read_array(object, 9);
     uint32_t format;
     if (!at || read_text(zone, &at[0], &segment->path) || read_u64(&at[1], &segment->file_size) ||
         read_i64(&at[2], &segment->mtime_ns) || read_u64(&at[3], &segment->start) || read_u64(&at[4], &segment->end) ||
-        read_u32(&at[5], &format) || format > MR_FORMAT_GZIP)
+        read_u32(&at[5], &format) || format > MR_FORMAT_GZIP || read_u32(&at[6], &segment->input) ||
+        read_u64(&at[7], &segment->fingerprint) || read_text(zone, &at[8], &segment->url))
         return -1;
     segment->format = (mr_format_t) format;
     return segment->start <= segment->end ? 0 : -1;

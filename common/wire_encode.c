@@ -20,10 +20,11 @@ static int pack_bytes(msgpack_packer *packer, mr_bytes_t bytes) {
 }
 
 static int pack_segment(msgpack_packer *packer, const mr_segment_t *segment) {
-    return msgpack_pack_array(packer, 6) | pack_text(packer, segment->path) |
+    return msgpack_pack_array(packer, 9) | pack_text(packer, segment->path) |
            msgpack_pack_uint64(packer, segment->file_size) | msgpack_pack_int64(packer, segment->mtime_ns) |
            msgpack_pack_uint64(packer, segment->start) | msgpack_pack_uint64(packer, segment->end) |
-           msgpack_pack_uint32(packer, segment->format);
+           msgpack_pack_uint32(packer, segment->format) | msgpack_pack_uint32(packer, segment->input) |
+           msgpack_pack_uint64(packer, segment->fingerprint) | pack_text(packer, segment->url);
 }
 
 static int pack_spec(msgpack_packer *packer, const mr_spec_t *spec) {

@@ -21,6 +21,7 @@ typedef struct mr_input {
     dev_t device;     /* with inode: the file's identity */
     ino_t inode;
     mr_format_t format;
+    uint64_t fingerprint; /* input/fingerprint.h; 0: not asked for */
 } mr_input_t;
 
 typedef struct mr_inputs {
@@ -34,6 +35,7 @@ typedef struct mr_inputs_config {
                                 loops end where they began; what is neither file nor directory is passed over */
     const char *files_from;  /* file of names, one a line; `-` is stdin; or NULL */
     const char *files0_from; /* the same, NUL-separated; or NULL */
+    bool fingerprints;       /* workers of other machines are to tell whether what they see is the same file */
     const char *spool_dir;   /* where stdin is spooled: an existing private directory; NULL: it may not be spooled */
 } mr_inputs_config_t;
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "input/fingerprint.h"
 #include "input/format.h"
 #include "input/source.h"
 #include "inputs_private.h"
@@ -21,6 +22,12 @@ int mr_collect_problem(mr_collector_t *collector, const char *format, ...) {
 }
 
 /* ---- a file ---- */
+
+/* What a file's content tells. */
+typedef struct mr_sniffed {
+    mr_format_t format;
+    uint64_t fingerprint;
+} mr_sniffed_t;
 
 static int reserve(mr_collector_t *collector) {
     mr_inputs_t *inputs = collector->inputs;
@@ -48,14 +55,15 @@ static char *absolute(const mr_collector_t *collector, const char *name, const c
 }
 
 static int append(mr_collector_t *collector, const char *name, const char *alias, const struct stat *status,
-                  mr_format_t format) {
+                  const mr_sniffed_t *sniffed) {
     mr_inputs_t *inputs = collector->inputs;
     mr_input_t input = {
         .size = (uint64_t) status->st_size,
         .mtime_ns = mr_mtime_ns(status),
         .device = status->st_dev,
         .inode = status->st_ino,
-        .format = format,
+        .format = sniffed->format,
+        .fingerprint = sniffed->fingerprint,
     };
     input.path = absolute(collector, name, &input.name);
     if (alias)
@@ -74,10 +82,10 @@ static bool ends_in_gz(const char *name) {
     return size >= 3 && strcmp(name + size - 3, ".gz") == 0;
 }
 
-/* What the first bytes say: NULL, or why the file is refused. */
-static const char *sniff(int fd, const char *name, const struct stat *status, mr_format_t *format) {
-    char head[MR_FORMAT_HEAD];
-    ssize_t size = pread(fd, head, sizeof head, 0);
+/* What the first bytes say: NULL, or why the file is refused. They are read with one call, as there may be a million files. */
+static const char *sniff(int fd, const char *name, const struct stat *status, bool fingerprint, mr_sniffed_t *sniffed) {
+    char head[MR_FINGERPRINT_PART];
+    ssize_t size = pread(fd, head, fingerprint ? sizeof head : MR_FORMAT_HEAD, 0);
     if (size < 0)
         return strerror(errno);
     if (size > 0 && status->st_size == 0) /* as under /proc */
@@ -86,13 +94,15 @@ static const char *sniff(int fd, const char *name, const struct stat *status, mr
         return "truncated gzip (the file is empty)";
     if (mr_format_utf16(head, (size_t) size))
         return MR_UTF16_REASON;
-    *format = mr_format_of(head, (size_t) size);
+    sniffed->format = mr_format_of(head, (size_t) size);
+    if (fingerprint && mr_fingerprint_rest(fd, head, (size_t) size, (uint64_t) status->st_size, &sniffed->fingerprint))
+        return errno ? strerror(errno) : "it changes while it is read";
     return NULL;
 }
 
 static int check_open_file(mr_collector_t *collector, int fd, const char *name, const char *alias) {
     struct stat status;
-    mr_format_t format = MR_FORMAT_PLAIN;
+    mr_sniffed_t sniffed = {0};
     const char *shown = alias ? alias : name;
     if (fstat(fd, &status))
         return mr_collect_problem(collector, "%s: %s", shown, strerror(errno));
@@ -103,14 +113,14 @@ static int check_open_file(mr_collector_t *collector, int fd, const char *name, 
         return mr_error_memory(collector->fatal, "collecting inputs");
     if (!fresh)
         return 0;
-    const char *reason = sniff(fd, name, &status, &format);
+    const char *reason = sniff(fd, name, &status, collector->config->fingerprints, &sniffed);
     if (reason)
         return mr_collect_problem(collector, "%s: %s", shown, reason);
-    return append(collector, name, alias, &status, format);
+    return append(collector, name, alias, &status, &sniffed);
 }
 
 int mr_collect_file(mr_collector_t *collector, const char *name, const char *alias) {
-    int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    int fd = open(name, MR_SOURCE_FLAGS);
     if (fd < 0)
         return mr_collect_problem(collector, "%s: %s", alias ? alias : name, strerror(errno));
     int result = check_open_file(collector, fd, name, alias);

@@ -203,6 +203,7 @@ const char *mr_request_tmp(const mr_settings_t *settings) {
 static void read_inputs(mr_request_t *request) {
     request->tmp_dir = mr_request_tmp(&request->settings);
     request->cluster.tmp_dir = request->tmp_dir;
+    request->inputs.fingerprints = mr_settings_text(&request->settings, MR_SETTING_LISTEN) != NULL;
     request->inputs.recursive = mr_settings_switch(&request->settings, MR_SETTING_RECURSIVE);
     request->inputs.files_from = mr_settings_text(&request->settings, MR_SETTING_FILES_FROM);
     request->inputs.files0_from = mr_settings_text(&request->settings, MR_SETTING_FILES0_FROM);

@@ -72,9 +72,14 @@ const char *mr_work_name(const mr_work_t *work, uint32_t task, const char **text
 static int add_segment(const mr_work_t *work, const mr_split_t *split, uint32_t index, mr_buffer_t *segments) {
     const mr_input_t *input = &work->inputs.items[split->input + index];
     bool whole = split->count > 1;
-    mr_segment_t segment = {
-        input->path,  input->size, input->mtime_ns, whole ? 0 : split->start, whole ? input->size : split->end,
-        input->format};
+    mr_segment_t segment = {.path = input->path,
+                            .file_size = input->size,
+                            .mtime_ns = input->mtime_ns,
+                            .start = whole ? 0 : split->start,
+                            .end = whole ? input->size : split->end,
+                            .format = input->format,
+                            .input = split->input + index,
+                            .fingerprint = input->fingerprint};
     return mr_buffer_append(segments, &segment, sizeof segment);
 }
 

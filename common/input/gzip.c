@@ -18,7 +18,7 @@ enum phase { BETWEEN, HEADER, BODY, END };
 struct mr_gzip {
     struct inflate_state state;
     struct isal_gzip_header header;
-    const mr_source_t *source;
+    mr_source_t *source;
     enum phase phase;
     uint64_t member;   /* offset at which the member begins */
     uint64_t position; /* next byte to read from the file */
@@ -34,7 +34,7 @@ void mr_gzip_destroy(mr_gzip_t **gzip) {
     *gzip = NULL;
 }
 
-void mr_gzip_start(mr_gzip_t *gzip, const mr_source_t *source) {
+void mr_gzip_start(mr_gzip_t *gzip, mr_source_t *source) {
     isal_inflate_init(&gzip->state);
     gzip->source = source;
     gzip->phase = BETWEEN;
@@ -46,7 +46,8 @@ uint64_t mr_gzip_consumed(const mr_gzip_t *gzip) {
 }
 
 static int damaged(const mr_gzip_t *gzip, uint64_t offset, const char *reason, mr_error_t *error) {
-    return mr_error_set(error, MR_STATUS_INPUT, "%s:%llu: %s", gzip->source->path, (unsigned long long) offset, reason);
+    return mr_error_set(error, MR_STATUS_INPUT, "%s:%llu: %s", gzip->source->segment.path, (unsigned long long) offset,
+                        reason);
 }
 
 static int truncated(const mr_gzip_t *gzip, mr_error_t *error) {
@@ -54,7 +55,7 @@ static int truncated(const mr_gzip_t *gzip, mr_error_t *error) {
 }
 
 static bool at_end_of_file(const mr_gzip_t *gzip) {
-    return gzip->position == gzip->source->size;
+    return gzip->position == gzip->source->segment.file_size;
 }
 
 /* Reads more input behind what is left of it. */
@@ -63,7 +64,7 @@ static int refill(mr_gzip_t *gzip, mr_error_t *error) {
     if (left)
         memmove(gzip->input, gzip->state.next_in, left);
     size_t room = sizeof gzip->input - left;
-    uint64_t rest = gzip->source->size - gzip->position;
+    uint64_t rest = gzip->source->segment.file_size - gzip->position;
     size_t size = rest < room ? (size_t) rest : room;
     if (mr_source_read(gzip->source, gzip->input + left, size, gzip->position, error))
         return -1;

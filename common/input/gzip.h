@@ -13,7 +13,7 @@ mr_gzip_t *mr_gzip_new(void);
 void mr_gzip_destroy(mr_gzip_t **gzip);
 
 /* Begins with an open file; `source` is borrowed until the next start. */
-void mr_gzip_start(mr_gzip_t *gzip, const mr_source_t *source);
+void mr_gzip_start(mr_gzip_t *gzip, mr_source_t *source);
 
 /* Writes up to `size` bytes of text to `into`; *got is less only at the end of the last member, when all is verified. */
 int mr_gzip_read(mr_gzip_t *gzip, char *into, size_t size, size_t *got, mr_error_t *error);

@@ -38,7 +38,8 @@ struct mr_reader {
     mr_window_t window;
     mr_crlf_t crlf; /* of the block handed out last */
     mr_source_t source;
-    mr_gzip_t *gzip; /* NULL until a gzip file is opened */
+    const mr_access_t *access; /* borrowed; NULL: files by their paths */
+    mr_gzip_t *gzip;           /* NULL until a gzip file is opened */
     mr_format_t format;
     enum mode mode;
     bool end_of_stream;   /* all is read */
@@ -62,7 +63,6 @@ mr_reader_t *mr_reader_new(size_t block_size, size_t max_record) {
     mr_reader_t *reader = calloc(1, sizeof *reader);
     if (!reader)
         return NULL;
-    reader->source.fd = -1;
     reader->block_size = clamp(block_size, MIN_BLOCK, MAX_BYTES);
     reader->max_record = clamp(max_record, 1, MAX_BYTES);
     /* A line is kept while it may still be accepted: max_record and a CR. */
@@ -104,15 +104,23 @@ static void begin(mr_reader_t *reader, const mr_segment_t *segment) {
     reader->counts = (mr_reader_counts_t){0};
 }
 
+void mr_reader_use(mr_reader_t *reader, const mr_access_t *access) {
+    reader->access = access;
+}
+
+static int open_source(mr_reader_t *reader, mr_error_t *error) {
+    const mr_access_t *access = reader->access;
+    return access ? access->open(access->context, &reader->source, error) : mr_source_open_file(&reader->source, error);
+}
+
 int mr_reader_open(mr_reader_t *reader, const mr_segment_t *segment, mr_error_t *error) {
     assert(segment->start <= segment->end && segment->end <= segment->file_size);
     mr_reader_close(reader);
     begin(reader, segment);
-    reader->source =
-        (mr_source_t){.path = segment->path, .size = segment->file_size, .mtime_ns = segment->mtime_ns, .fd = -1};
+    reader->source = (mr_source_t){.segment = *segment};
     if (segment->format == MR_FORMAT_GZIP && !reader->gzip && !(reader->gzip = mr_gzip_new()))
         return mr_error_memory(error, "opening a gzip file");
-    if (mr_source_open(&reader->source, error))
+    if (open_source(reader, error))
         return -1;
     if (segment->format == MR_FORMAT_GZIP)
         mr_gzip_start(reader->gzip, &reader->source);
@@ -139,7 +147,7 @@ static size_t plain_size(const mr_reader_t *reader) {
     uint64_t size = reader->block_size;
     if (size > PAGE)
         size -= reader->position % PAGE;
-    uint64_t limit = reader->source.size;
+    uint64_t limit = reader->source.segment.file_size;
     if (reader->position < reader->end && reader->end < limit && limit - reader->end > LOOKAHEAD)
         limit = reader->end + LOOKAHEAD;
     uint64_t rest = limit - reader->position;
@@ -156,7 +164,7 @@ static int read_block(mr_reader_t *reader, size_t *got, mr_error_t *error) {
         *got = plain_size(reader);
         if (mr_source_read(&reader->source, into, *got, reader->position, error))
             return -1;
-        reader->end_of_stream = reader->position + *got == reader->source.size;
+        reader->end_of_stream = reader->position + *got == reader->source.segment.file_size;
     }
     return 0;
 }
@@ -166,7 +174,7 @@ static int read_block(mr_reader_t *reader, size_t *got, mr_error_t *error) {
 static int drop_mark(mr_reader_t *reader, mr_error_t *error) {
     size_t size = (size_t) (reader->window.end - reader->window.start);
     if (mr_format_utf16(reader->window.start, size))
-        return mr_error_set(error, MR_STATUS_INPUT, "%s: " MR_UTF16_REASON, reader->source.path);
+        return mr_error_set(error, MR_STATUS_INPUT, "%s: " MR_UTF16_REASON, reader->source.segment.path);
     size_t mark = mr_format_bom(reader->window.start, size);
     consume(reader, reader->window.start + mark);
     reader->window.whole = reader->window.start;
@@ -329,7 +337,7 @@ static int hand_out(mr_reader_t *reader, char *to, mr_block_t *block, mr_error_t
 }
 
 int mr_reader_next(mr_reader_t *reader, mr_block_t *block, mr_error_t *error) {
-    assert(reader->source.fd >= 0);
+    assert(reader->source.kind);
     mr_window_t *window = &reader->window;
     while (window->start == window->whole && !reader->long_line) {
         if (reader->end_of_lines)

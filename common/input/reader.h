@@ -10,17 +10,7 @@
 #include <stdint.h>
 
 #include "error.h"
-
-typedef enum mr_format { MR_FORMAT_PLAIN, MR_FORMAT_GZIP } mr_format_t;
-
-typedef struct mr_segment {
-    const char *path;   /* borrowed while the segment is open */
-    uint64_t file_size; /* as planned; a file that differs has changed during the job */
-    int64_t mtime_ns;   /* as planned */
-    uint64_t start;     /* first byte; 0 for gzip */
-    uint64_t end;       /* past the last byte; file_size for gzip */
-    mr_format_t format;
-} mr_segment_t;
+#include "input/source.h"
 
 typedef struct mr_block {
     char *
@@ -43,6 +33,9 @@ typedef struct mr_reader mr_reader_t;
  * (cache-sized); `max_record`: the longest line accepted, in bytes. NULL when memory is out. */
 mr_reader_t *mr_reader_new(size_t block_size, size_t max_record);
 void mr_reader_destroy(mr_reader_t **reader);
+
+/* Inputs are opened by `access` (borrowed) from now on; a new reader opens files by their paths. */
+void mr_reader_use(mr_reader_t *reader, const mr_access_t *access);
 
 /* Opens a segment. Errors have status INPUT and name the file: missing, unreadable, "changed during the job", ... */
 int mr_reader_open(mr_reader_t *reader, const mr_segment_t *segment, mr_error_t *error);

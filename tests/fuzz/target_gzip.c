@@ -43,9 +43,12 @@ static bool zlib_accepts(const uint8_t *data, size_t size, mr_buffer_t *text) {
 
 static bool we_accept(const uint8_t *data, size_t size, size_t step, mr_buffer_t *text) {
     fuzz_file_t file = make_file(data, size);
-    mr_source_t source = {.fd = file.fd, .path = file.path, .size = size};
+    struct stat status;
+    MUST(fstat(file.fd, &status) == 0);
+    mr_source_t source = {.segment = {.path = file.path, .file_size = size, .mtime_ns = mr_mtime_ns(&status)}};
     mr_gzip_t *gzip = mr_gzip_new();
     mr_error_t error = {0};
+    MUST(mr_source_take_file(&source, file.fd, &error) == 0);
     size_t got = step;
     int failed = 0;
     MUST(gzip);
@@ -58,7 +61,7 @@ static bool we_accept(const uint8_t *data, size_t size, size_t step, mr_buffer_t
     }
     MUST(failed ? error.status == MR_STATUS_INPUT : mr_gzip_consumed(gzip) == size);
     mr_gzip_destroy(&gzip);
-    close(file.fd);
+    mr_source_close(&source);
     return !failed;
 }
 

@@ -314,8 +314,11 @@ static mr_segment_t write_file(const char *path, const char *text, mr_format_t f
     assert_int_equal(fwrite(format == MR_FORMAT_GZIP ? (const void *) packed : text, 1, size, file), size);
     fclose(file);
     assert_int_equal(stat(path, &status), 0);
-    return (mr_segment_t){path, size, status.st_mtim.tv_sec * INT64_C(1000000000) + status.st_mtim.tv_nsec,
-                          0,    size, format};
+    return (mr_segment_t){.path = path,
+                          .file_size = size,
+                          .mtime_ns = status.st_mtim.tv_sec * INT64_C(1000000000) + status.st_mtim.tv_nsec,
+                          .end = size,
+                          .format = format};
 }
 
 static void check_file(mr_format_t format, const char *end, uint64_t block_size) {

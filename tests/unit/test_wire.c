@@ -85,7 +85,10 @@ static mr_segment_t random_segment(void) {
                           .mtime_ns = (int64_t) random_u64() * (random_below(2) ? 1 : -1),
                           .start = start,
                           .end = start + random_u64() / 2,
-                          .format = random_below(2) ? MR_FORMAT_GZIP : MR_FORMAT_PLAIN};
+                          .format = random_below(2) ? MR_FORMAT_GZIP : MR_FORMAT_PLAIN,
+                          .input = (uint32_t) random_u64(),
+                          .fingerprint = random_u64(),
+                          .url = random_text()};
 }
 
 #define RANDOM_LIST(pointer, number, item)                                                                             \
@@ -160,6 +163,8 @@ static void same_segment(const mr_segment_t *a, const mr_segment_t *b) {
     assert_string_equal(a->path, b->path);
     assert_true(a->file_size == b->file_size && a->mtime_ns == b->mtime_ns && a->start == b->start);
     assert_true(a->end == b->end && a->format == b->format);
+    assert_true(a->input == b->input && a->fingerprint == b->fingerprint);
+    assert_string_equal(a->url, b->url);
 }
 
 static void same_spec(const mr_spec_t *a, const mr_spec_t *b) {
