@@ -29,8 +29,8 @@
  * other host takes tasks, those set aside are used again, and judged anew.
  *
  * Backups. When nothing is queued, an attempt that has run for 1.5 x the median time from sent to done, but no less
- * than backup_floor_ms, gets one backup on an idle thread of another worker (on another host, if there is one). One that is
- * done gets one when its partial has not come for so long since the FLUSH and its worker is silent. Suspects get none. What
+ * than backup_floor_ms (where tasks are short: no less than 8 x the median and 200 ms), gets one backup on an idle thread of
+ * another worker (on another host, if there is one). One that is done gets one when its worker is silent. Suspects get none. What
  * is committed first wins, except that a backup does not win over an attempt that is done on a worker that is not silent:
  * its partial is on the way, and names other tasks that would be lost with it. A backup that fails or is lost counts like
  * any attempt, but leaves the other as it is; when the other fails or is lost, the backup takes its place. A task

@@ -5,6 +5,8 @@
  * was passed, once. So a search looks at two entries a worker. It is made when one may be due, or an idle thread appears. */
 #include "scheduler_private.h"
 
+#define FLOOR_MS 200 /* of short tasks */
+
 /* ---- times ---- */
 
 /* Buckets 0..3 are 0..3 ms; then four for each power of two: relative error at most a quarter. */
@@ -28,16 +30,24 @@ void mr_sched_timed(mr_scheduler_t *scheduler, int64_t elapsed) {
     scheduler->timed++;
 }
 
+static int64_t later(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+
+/* A pause that nobody is to blame for does not grow with the tasks, but where these are short, a second is a long time. */
+static int64_t floor_ms(const mr_scheduler_t *scheduler, int64_t median) {
+    int64_t short_tasks = later(8 * median, FLOOR_MS);
+    return short_tasks < scheduler->config.backup_floor_ms ? short_tasks : scheduler->config.backup_floor_ms;
+}
+
 /* How old an attempt must be to be overdue; INT64_MAX when nothing is known yet. */
 static int64_t overdue_ms(const mr_scheduler_t *scheduler) {
     uint64_t below = 0;
     if (scheduler->timed == 0)
         return INT64_MAX;
     for (uint32_t i = 0; i < MR_SCHED_BUCKETS; i++)
-        if ((below += scheduler->times[i]) * 2 >= scheduler->timed) {
-            int64_t overdue = bucket_end(i) * 3 / 2;
-            return overdue > scheduler->config.backup_floor_ms ? overdue : scheduler->config.backup_floor_ms;
-        }
+        if ((below += scheduler->times[i]) * 2 >= scheduler->timed)
+            return later(bucket_end(i) * 3 / 2, floor_ms(scheduler, bucket_end(i)));
     return INT64_MAX;
 }
 
@@ -93,17 +103,12 @@ static mr_sched_task_t *candidate(mr_scheduler_t *scheduler, mr_sched_list_t *li
     return NULL;
 }
 
-static int64_t later(int64_t a, int64_t b) {
-    return a > b ? a : b;
-}
-
-/* The worker's entry that is overdue first, and when it is. */
+/* The worker's entry that is overdue first, and when it is. What is done is on its way after FLUSH, unless its worker is silent. */
 static mr_sched_task_t *earliest(mr_scheduler_t *scheduler, mr_sched_worker_t *worker, int64_t overdue, int64_t *at) {
     mr_sched_task_t *running = candidate(scheduler, &worker->running);
     mr_sched_task_t *done = candidate(scheduler, &worker->done);
     int64_t running_at = running ? mr_sched_since(scheduler, running) + overdue : INT64_MAX;
-    int64_t done_at =
-        done ? later(worker->flushed_at + overdue, worker->heard_at + scheduler->config.silent_ms) : INT64_MAX;
+    int64_t done_at = done ? later(worker->flushed_at, worker->heard_at + scheduler->config.silent_ms) : INT64_MAX;
     *at = running_at < done_at ? running_at : done_at;
     return running_at < done_at ? running : done;
 }

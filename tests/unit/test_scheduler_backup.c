@@ -134,6 +134,55 @@ static void a_backup_does_not_overtake_what_is_done(void **state) {
     end(&f);
 }
 
+/* Two workers of one thread; 1 did its task in `median` ms, 2 has one. Returns when 1 is to back it up. */
+static int64_t due_after(int64_t floor, int64_t median) {
+    fixture_t f;
+    mr_scheduler_config_t config = usual(2);
+    config.backup_floor_ms = floor;
+    config.silent_ms = 100000;
+    config.lease_ms = 1000000;
+    begin_with(&f, config);
+    assert_int_equal(mr_scheduler_join(f.scheduler, 0, 1, 1, 0), 0);
+    assert_int_equal(mr_scheduler_join(f.scheduler, 0, 2, 1, 0), 0);
+    actions(&f, 0);
+    assert_true(mr_scheduler_partial(f.scheduler, median, 1, (mr_attempt_t[]){{0, 1}}, 1));
+    actions(&f, median);
+    int64_t due = mr_scheduler_deadline(f.scheduler);
+    actions(&f, due);
+    assert_sent(&f, 0, 1, 1, 2);
+    end(&f);
+    return due;
+}
+
+static void short_tasks_do_not_wait_for_the_whole_floor(void **state) {
+    (void) state;
+    assert_int_equal(due_after(1000, 1), 200);
+    assert_int_equal(due_after(1000, 3), 200);
+    assert_in_range(due_after(1000, 50), 400, 520);    /* 8 x 50, in buckets */
+    assert_int_equal(due_after(1000, 300), 1000);      /* the floor */
+    assert_in_range(due_after(1000, 900), 1350, 1700); /* 1.5 x */
+    assert_int_equal(due_after(100, 1), 100);
+}
+
+/* Nothing but its silence is waited for. */
+static void what_a_silent_worker_has_done_waits_for_no_floor(void **state) {
+    (void) state;
+    fixture_t f;
+    mr_scheduler_config_t config = usual(2);
+    config.backup_floor_ms = 5000;
+    config.silent_ms = 300;
+    begin_with(&f, config);
+    assert_int_equal(mr_scheduler_join(f.scheduler, 0, 1, 1, 0), 0);
+    assert_int_equal(mr_scheduler_join(f.scheduler, 0, 2, 1, 0), 0);
+    actions(&f, 0);
+    mr_scheduler_done(f.scheduler, 10, 2, (mr_attempt_t[]){{1, 1}}, 1);
+    assert_true(mr_scheduler_partial(f.scheduler, 500, 1, (mr_attempt_t[]){{0, 1}}, 1));
+    actions(&f, 500); /* the tail begins, and the other has been silent for 490 ms */
+    assert_sent(&f, 0, 1, 1, 2);
+    assert_true(f.alone);
+    end(&f);
+}
+
 static void a_lost_holder_leaves_its_task_to_the_backup(void **state) {
     (void) state;
     fixture_t f;
@@ -275,6 +324,8 @@ int main(void) {
         cmocka_unit_test(the_backup_may_win),
         cmocka_unit_test(the_first_attempt_may_win),
         cmocka_unit_test(a_backup_does_not_overtake_what_is_done),
+        cmocka_unit_test(short_tasks_do_not_wait_for_the_whole_floor),
+        cmocka_unit_test(what_a_silent_worker_has_done_waits_for_no_floor),
         cmocka_unit_test(a_lost_holder_leaves_its_task_to_the_backup),
         cmocka_unit_test(a_lost_backup_leaves_the_task_as_it_is),
         cmocka_unit_test(failures_of_both_kinds_count),
