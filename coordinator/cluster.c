@@ -275,6 +275,7 @@ mr_cluster_t *mr_cluster_new(const mr_cluster_config_t *config, mr_error_t *erro
     if (cluster) {
         cluster->config = *config;
         cluster->listen.lock = -1;
+        cluster->guests.fd = -1;
         cluster->scheduler = mr_scheduler_new(&scheduler);
     }
     if (!cluster || !cluster->scheduler || draw_numbers(cluster))
@@ -309,6 +310,7 @@ void mr_cluster_destroy(mr_cluster_t **cluster, int64_t grace_ms) {
     if (!self)
         return;
     mr_local_destroy(&self->local, grace_ms);
+    mr_guests_close(&self->guests);
     mr_members_free(&self->members);
     zsock_destroy(&self->control);
     zsock_destroy(&self->sink);

@@ -98,16 +98,24 @@ static int join(mr_cluster_t *cluster, mr_member_t *member) {
     return 0;
 }
 
-/* The lane has a peer: the worker can be sent tasks. */
-static int on_lane_ready(zloop_t *loop, zmq_pollitem_t *item, void *argument) {
+/* A lane has a peer: its worker can be sent tasks. One that shows something else may yet get one. */
+static int welcome_in(mr_cluster_t *cluster, uint32_t number) {
+    mr_member_t *member = mr_members_get(&cluster->members, number);
+    if (!member || member->joined || !mr_member_reachable(member))
+        return 0;
+    mr_guests_remove(&cluster->guests, member->lane);
+    return join(cluster, member);
+}
+
+int mr_cluster_on_guests(zloop_t *loop, zmq_pollitem_t *item, void *argument) {
     mr_cluster_t *cluster = argument;
-    zmq_pollitem_t ready = *item;
-    zloop_poller_end(loop, &ready);
-    for (uint32_t i = 0; i < cluster->members.count; i++) {
-        mr_member_t *member = cluster->members.items[i];
-        if (member && !member->joined && zsock_resolve(member->lane) == ready.socket && join(cluster, member))
+    uint32_t numbers[MR_GUESTS_AT_ONCE];
+    (void) loop;
+    (void) item;
+    size_t count = mr_guests_ready(&cluster->guests, numbers);
+    for (size_t i = 0; i < count; i++)
+        if (welcome_in(cluster, numbers[i]))
             return mr_cluster_fail(cluster);
-    }
     return mr_cluster_pump(cluster);
 }
 
@@ -124,8 +132,9 @@ static int bind_lane(mr_cluster_t *cluster, mr_member_t *member) {
     if (member->local && zsock_bind(member->lane, "%s", text) < 0)
         return mr_error_set(cluster->error, MR_STATUS_JOB, "%s: cannot bind a lane: %s", text,
                             zmq_strerror(zmq_errno()));
-    zmq_pollitem_t item = {zsock_resolve(member->lane), 0, ZMQ_POLLOUT, 0};
-    return zloop_poller(cluster->loop, &item, on_lane_ready, cluster);
+    if (mr_guests_add(&cluster->guests, member->lane, member->number))
+        return mr_error_set(cluster->error, MR_STATUS_JOB, "cannot watch a lane: %s", strerror(errno));
+    return 0;
 }
 
 static void refuse(mr_cluster_t *cluster, const mr_sender_t *sender, const char *reason) {

@@ -12,8 +12,7 @@ void mr_cluster_lose(mr_cluster_t *cluster, mr_member_t *member, bool counted) {
     if (member->joined) {
         mr_scheduler_leave(cluster->scheduler, mr_clock_ms(), member->number, counted);
     } else if (member->lane) {
-        zmq_pollitem_t item = {zsock_resolve(member->lane), 0, ZMQ_POLLOUT, 0};
-        zloop_poller_end(cluster->loop, &item);
+        mr_guests_remove(&cluster->guests, member->lane);
     }
     if (cluster->config.sink)
         mr_sink_drop_worker(cluster->config.sink, member->number);
@@ -69,16 +68,9 @@ static void drop_guests(mr_cluster_t *cluster, int64_t now) {
     }
 }
 
-/* A PUSH socket may be written to while it has a connection, as no high-water mark holds it back. */
-static bool lane_is_up(const mr_member_t *member) {
-    int events = 0;
-    size_t size = sizeof events;
-    return zmq_getsockopt(zsock_resolve(member->lane), ZMQ_EVENTS, &events, &size) || (events & ZMQ_POLLOUT);
-}
-
 /* A worker whose lane is closed and not opened again at once is dead, or its host is: no need to wait for the lease. */
 static void check_lane(mr_cluster_t *cluster, mr_member_t *member, int64_t now) {
-    if (lane_is_up(member)) {
+    if (mr_member_reachable(member)) {
         member->lane_down_at = 0;
     } else if (!member->lane_down_at) {
         member->lane_down_at = now;

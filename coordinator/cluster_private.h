@@ -6,6 +6,7 @@
 
 #include "cluster.h"
 #include "endpoint.h"
+#include "guests.h"
 #include "members.h"
 #include "scheduler.h"
 
@@ -23,6 +24,7 @@ struct mr_cluster {
     char sink_endpoint[256];    /* the same */
     mr_endpoint_t listen;       /* for all others; its control is empty when there are none */
     mr_members_t members;
+    mr_guests_t guests; /* members that have not joined */
     mr_local_t *local;
     mr_scheduler_t *scheduler;
     mr_buffer_t out;          /* the message being encoded */
@@ -119,6 +121,7 @@ bool mr_cluster_journal_behind(const mr_cluster_t *cluster);
 /* zloop handlers */
 int mr_cluster_on_control(zloop_t *loop, zsock_t *socket, void *cluster);
 int mr_cluster_on_sink(zloop_t *loop, zsock_t *socket, void *cluster);
+int mr_cluster_on_guests(zloop_t *loop, zmq_pollitem_t *item, void *cluster);
 int mr_cluster_on_tick(zloop_t *loop, int timer, void *cluster);
 int mr_cluster_on_signal(zloop_t *loop, zmq_pollitem_t *item, void *cluster);
 int mr_cluster_on_journal(zloop_t *loop, zmq_pollitem_t *item, void *cluster);

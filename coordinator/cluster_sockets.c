@@ -32,11 +32,13 @@ static int listen_for_others(mr_cluster_t *cluster, mr_error_t *error) {
 
 static int watch_all(mr_cluster_t *cluster, mr_error_t *error) {
     const mr_cluster_config_t *config = &cluster->config;
+    zmq_pollitem_t guests = {NULL, cluster->guests.fd, ZMQ_POLLIN, 0};
     zmq_pollitem_t signals = {NULL, config->signals, ZMQ_POLLIN, 0};
     zmq_pollitem_t sink = {NULL, config->sink ? mr_sink_fd(config->sink) : -1, ZMQ_POLLIN, 0};
     zmq_pollitem_t journal = {NULL, config->journal ? mr_journal_event_fd(config->journal) : -1, ZMQ_POLLIN, 0};
     if (zloop_reader(cluster->loop, cluster->control, mr_cluster_on_control, cluster) ||
         zloop_reader(cluster->loop, cluster->sink, mr_cluster_on_sink, cluster) ||
+        zloop_poller(cluster->loop, &guests, mr_cluster_on_guests, cluster) ||
         zloop_poller(cluster->loop, &signals, mr_cluster_on_signal, cluster) ||
         (config->sink && zloop_poller(cluster->loop, &sink, mr_cluster_on_sink_event, cluster)) ||
         (config->journal && zloop_poller(cluster->loop, &journal, mr_cluster_on_journal, cluster)) ||
@@ -50,6 +52,9 @@ int mr_cluster_open_sockets(mr_cluster_t *cluster, mr_error_t *error) {
     cluster->loop = zloop_new();
     if (!cluster->loop)
         return mr_error_memory(error, "starting the loop");
+    if (mr_guests_open(&cluster->guests))
+        return mr_error_set(error, MR_STATUS_JOB, "cannot make an epoll descriptor: %s (raise ulimit -n)",
+                            strerror(errno));
     cluster->control = bind_socket(ZMQ_ROUTER, dir, "control", cluster->control_endpoint, error);
     cluster->sink = cluster->control ? bind_socket(ZMQ_PULL, dir, "sink", cluster->sink_endpoint, error) : NULL;
     if (!cluster->sink)

@@ -7,6 +7,7 @@
 #include <sys/un.h>
 
 #define MOST_PORT 65535u
+#define BACKLOG 4096 /* workers that connect at once; one that finds no room waits a second before it tries again */
 #define MOST_HOST 200
 
 /* ---- reading ---- */
@@ -130,6 +131,7 @@ void mr_endpoint_from_here(const mr_endpoint_t *endpoint, char text[256]) {
 void mr_endpoint_set_socket(zsock_t *socket, int linger_ms) {
     zsock_set_sndhwm(socket, 0);
     zsock_set_linger(socket, linger_ms);
+    zsock_set_backlog(socket, BACKLOG);
     zsock_set_tcp_keepalive(socket, 1);
     zsock_set_tcp_keepalive_idle(socket, 5);
     zsock_set_tcp_keepalive_intvl(socket, 2);

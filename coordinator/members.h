@@ -4,6 +4,7 @@
 
 #include <czmq.h>
 
+#include "hash.h"
 #include "watch.h"
 
 #define MR_IDENTITY_MAX 255
@@ -22,6 +23,7 @@ typedef struct mr_member {
     char lane_endpoint[256];
     const char *host;     /* its name; owned by the list of hosts */
     uint32_t host_number; /* in that list */
+    uint32_t next;        /* with the same hash of the identity: its number + 1; 0: none */
     uint32_t pid;
     uint32_t threads;
     bool local;           /* it came by the private endpoint: a process this one has started */
@@ -45,12 +47,23 @@ typedef struct mr_member {
     uint64_t forgiven;    /* a run up to this size may come without a grant: the grant was given back; it is dropped */
 } mr_member_t;
 
+/* A machine, known by the name that its workers tell. */
+typedef struct mr_host {
+    char *name;    /* owned */
+    uint32_t next; /* with the same hash of the name: its number + 1; 0: none */
+} mr_host_t;
+
 typedef struct mr_members {
     mr_member_t **items; /* by number; NULL: has left. Owned */
     uint32_t count;      /* numbers given so far */
     uint32_t present;    /* members that have not left */
-    char **hosts;        /* names by number; owned, each owned */
+    mr_host_t *hosts;    /* by number; owned */
     uint32_t host_count;
+    mr_hash_seed_t seed;  /* identities and names come from peers */
+    uint32_t *heads;      /* of the lists of members, by hash of the identity: a number + 1; 0: none. Owned */
+    uint32_t *host_heads; /* the same of hosts, by name. Owned */
+    uint32_t room;        /* for members in items; a power of two, and the length of heads */
+    uint32_t host_room;   /* the same for hosts */
 } mr_members_t;
 
 /* A new member with the next number, on the machine of that name. NULL when memory is out. */
@@ -63,6 +76,9 @@ mr_member_t *mr_members_by_identity(const mr_members_t *members, const void *ide
 
 /* The member that this process has started, by its process id. */
 mr_member_t *mr_members_local(const mr_members_t *members, uint32_t pid);
+
+/* Its lane has a connection. */
+bool mr_member_reachable(const mr_member_t *member);
 
 /* The member whose offer has waited longest, or NULL. One whose last granted run has not arrived is passed over. */
 mr_member_t *mr_members_next_offer(const mr_members_t *members);
