@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -167,6 +169,38 @@ static int bind_ipc(zsock_t *socket, const char *path, const char *suffix, char 
     if (zmq_bind(zsock_resolve(socket), bound))
         return mr_error_set(error, MR_STATUS_USAGE, "%s: cannot listen there: %s", bound, zmq_strerror(zmq_errno()));
     return 0;
+}
+
+/* The host may be the name of an interface, which only ZeroMQ understands. */
+static struct addrinfo *find_addresses(const mr_endpoint_t *endpoint, uint32_t port) {
+    const struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    char host[sizeof endpoint->host], service[16];
+    size_t bracket = endpoint->host[0] == '[';
+    snprintf(host, sizeof host, "%s", endpoint->host + bracket);
+    if (bracket)
+        host[strcspn(host, "]")] = 0;
+    snprintf(service, sizeof service, "%u", port);
+    return getaddrinfo(strcmp(host, "*") ? host : NULL, service, &hints, &found) ? NULL : found;
+}
+
+bool mr_endpoint_port_is_free(const mr_endpoint_t *endpoint, uint32_t port) {
+    struct addrinfo *addresses = find_addresses(endpoint, port);
+    bool taken = false;
+    int on = 1;
+    for (const struct addrinfo *address = addresses; address && !taken; address = address->ai_next) {
+        int fd = socket(address->ai_family, address->ai_socktype | SOCK_CLOEXEC, address->ai_protocol);
+        if (fd < 0)
+            continue;
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on); /* as ZeroMQ does: what lingers is no listener */
+        if (address->ai_family == AF_INET6)
+            setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+        taken = bind(fd, address->ai_addr, address->ai_addrlen) && errno == EADDRINUSE;
+        close(fd);
+    }
+    if (addresses)
+        freeaddrinfo(addresses);
+    return !taken;
 }
 
 int mr_endpoint_bind(mr_endpoint_t *endpoint, zsock_t *control, zsock_t *sink, mr_error_t *error) {

@@ -46,6 +46,9 @@ void mr_endpoint_for_workers(const char *advertise, char text[256]);
 /* The bound control endpoint as a process of this machine reaches it. */
 void mr_endpoint_from_here(const mr_endpoint_t *endpoint, char text[256]);
 
+/* Whether nobody listens at the host's port now; true also where that cannot be told. */
+bool mr_endpoint_port_is_free(const mr_endpoint_t *endpoint, uint32_t port);
+
 /* Binds control and sink (NULL: there is none). When something listens there already: status USAGE. */
 int mr_endpoint_bind(mr_endpoint_t *endpoint, zsock_t *control, zsock_t *sink, mr_error_t *error);
 

@@ -303,7 +303,7 @@ static int take_first(mr_job_queue_t *queue, const char *query, int64_t number, 
 }
 
 int mr_job_queue_next(mr_job_queue_t *queue, mr_queued_t *job, mr_error_t *error) {
-    return take_first(queue, "SELECT " COLUMNS " FROM jobs WHERE state=? ORDER BY priority DESC,id LIMIT 1",
+    return take_first(queue, "SELECT " COLUMNS " FROM jobs WHERE state=? ORDER BY lives=0,priority DESC,id LIMIT 1",
                       MR_JOB_QUEUED, job, error);
 }
 
@@ -314,6 +314,7 @@ int mr_job_queue_find(mr_job_queue_t *queue, uint64_t id, mr_queued_t *job, mr_e
 int mr_job_queue_list(mr_job_queue_t *queue, unsigned states, mr_job_queue_list_t *list, mr_error_t *error) {
     return select_rows(queue,
                        "SELECT " COLUMNS " FROM jobs WHERE (?>>state)&1 ORDER BY state=0,"
+                       "CASE state WHEN 0 THEN lives=0 ELSE 0 END,"
                        "CASE state WHEN 0 THEN -priority ELSE 0 END,id",
                        states, list, error);
 }

@@ -65,7 +65,7 @@ int mr_job_queue_add(mr_job_queue_t *queue, mr_queued_t *job, mr_error_t *error)
 /* Writes state, started_ms, ended_ms, lives, status and message of the job of that id. */
 int mr_job_queue_set(mr_job_queue_t *queue, const mr_queued_t *job, mr_error_t *error);
 
-/* The job that is to run next: of those QUEUED that of the highest priority, and of these the first that came. Returns 1 and the job, to be freed;
+/* The job that is to run next: of those QUEUED one that was started before, else that of the highest priority, and of these the first that came. Returns 1 and the job, to be freed;
  * 0: none; -1. */
 int mr_job_queue_next(mr_job_queue_t *queue, mr_queued_t *job, mr_error_t *error);
 

@@ -168,8 +168,9 @@ static int open_serve(mr_serve_t *serve, mr_error_t *error) {
     if (!serve->jobs)
         return mr_error_memory(error, "starting");
     serve->queue = mr_job_queue_open(config->state, error);
-    return !serve->queue || open_socket(serve, error) || watch_all(serve, error) ||
-                   mr_serve_open_requests(serve, error) || start_local(serve, error) || mr_serve_resume_jobs(serve)
+    return !serve->queue || mr_serve_open_scratch(serve, error) || open_socket(serve, error) ||
+                   watch_all(serve, error) || mr_serve_open_requests(serve, error) || start_local(serve, error) ||
+                   mr_serve_resume_jobs(serve)
                ? -1
                : 0;
 }
@@ -196,6 +197,7 @@ static void close_serve(mr_serve_t *serve) {
     zsock_destroy(&serve->socket);
     mr_endpoint_close(&serve->listen);
     mr_roll_free(&serve->roll);
+    mr_serve_close_scratch(serve);
     mr_job_queue_close(&serve->queue);
     mr_buffer_free(&serve->out);
     if (serve->signals >= 0)

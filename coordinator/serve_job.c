@@ -35,6 +35,18 @@ static void choose_endpoint(const mr_serve_t *serve, uint32_t slot, char text[25
         snprintf(text, 256, "tcp://%s:%u", own->host, own->port + 1 + slot * PORTS_OF_A_JOB);
 }
 
+bool mr_serve_ports_are_free(const mr_serve_t *serve, uint32_t slot, char text[128]) {
+    const mr_endpoint_t *own = &serve->listen;
+    uint32_t first = own->port + 1 + slot * PORTS_OF_A_JOB;
+    bool free = true;
+    if (!own->tcp || !own->port)
+        return true;
+    for (uint32_t i = 0; i < PORTS_OF_A_JOB; i++)
+        free = mr_endpoint_port_is_free(own, first + i) && free;
+    snprintf(text, 128, "%u to %u", first, first + PORTS_OF_A_JOB - 1);
+    return free;
+}
+
 static void add(words_t *words, const char *word) {
     words->items[words->count++] = word;
 }
@@ -62,8 +74,8 @@ static void add_ours(const mr_serve_t *serve, const mr_serve_job_t *job, words_t
     add(words, "--resume");
     if (job->over_files)
         add_pair(words, "--output", words->output);
-    add_pair(words, "--tmp", config->tmp_dir);
-    add_pair(words, "--log-level", config->log_level);
+    add_pair(words, "--tmp", serve->scratch.dir);
+    add_pair(words, "--log-level", "warning"); /* unless the job says otherwise */
     add_pair(words, "--progress", "json");
     add(words, "--submitted");
 }
@@ -122,13 +134,28 @@ static const char **make_environment(void) {
 
 /* ---- what it says ---- */
 
+/* The text of a line "millrace: TEXT", or "millrace: LEVEL: TEXT" of that level (NULL: of none); NULL: it is another. */
+static const char *text_of(const char *line, const char *level) {
+    static const char ours[] = "millrace: ";
+    char known[16] = "";
+    if (strncmp(line, ours, strlen(ours)))
+        return NULL;
+    line += strlen(ours);
+    size_t length = strcspn(line, ": ");
+    if (line[length] == ':' && length < sizeof known)
+        memcpy(known, line, length);
+    if (mr_log_level_find(known) < 0)
+        return level ? NULL : line;
+    return level && !strcmp(known, level) ? line + length + 2 : NULL;
+}
+
 static void keep_message(mr_serve_job_t *job, const char *line) {
-    static const char error[] = "millrace: error: ", ours[] = "millrace: ";
+    const char *complaint = text_of(line, "error"), *summary = text_of(line, NULL);
     size_t length = strlen(line);
-    if (!strncmp(line, error, strlen(error)))
-        snprintf(job->complaint, sizeof job->complaint, "%s", line + strlen(error));
-    else if (!strncmp(line, ours, strlen(ours)) && strncmp(line, "millrace: warning: ", 19))
-        snprintf(job->summary, sizeof job->summary, "%s", line + strlen(ours));
+    if (complaint)
+        snprintf(job->complaint, sizeof job->complaint, "%s", complaint);
+    if (summary)
+        snprintf(job->summary, sizeof job->summary, "%s", summary);
     if (job->messages_fd < 0 || job->messages + length >= MOST_MESSAGES)
         return;
     if (dprintf(job->messages_fd, "%s\n", line) > 0)
@@ -203,6 +230,7 @@ static int on_lines(zloop_t *loop, zmq_pollitem_t *item, void *argument) {
 
 static int open_files(const mr_serve_t *serve, mr_serve_job_t *job, int *output, mr_error_t *error) {
     char path[4300];
+    struct stat status;
     uint64_t id = job->queued.id;
     if (mr_job_queue_path(serve->queue, id, NULL, path, sizeof path, error))
         return -1;
@@ -210,6 +238,7 @@ static int open_files(const mr_serve_t *serve, mr_serve_job_t *job, int *output,
         return mr_error_set(error, MR_STATUS_STORAGE, "%s: cannot make the directory: %s", path, strerror(errno));
     mr_job_queue_path(serve->queue, id, "messages", path, sizeof path, NULL);
     job->messages_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    job->messages = job->messages_fd >= 0 && !fstat(job->messages_fd, &status) ? (uint64_t) status.st_size : 0;
     mr_job_queue_path(serve->queue, id, "output", path, sizeof path, NULL);
     /* The rows that were printed by an earlier life of it are printed again. */
     *output = job->over_files ? -1 : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
@@ -247,6 +276,18 @@ int mr_serve_job_start(mr_serve_t *serve, mr_serve_job_t *job, mr_error_t *error
         return -1;
     zmq_pollitem_t item = {NULL, job->child.lines, ZMQ_POLLIN, 0};
     return zloop_poller(serve->loop, &item, on_lines, serve) ? mr_error_memory(error, "starting a job") : 0;
+}
+
+int mr_serve_job_sync(const mr_serve_t *serve, const mr_serve_job_t *job, mr_error_t *error) {
+    char path[4300];
+    if (mr_job_queue_path(serve->queue, job->queued.id, "output", path, sizeof path, error))
+        return -1;
+    int fd = open(path, O_RDONLY | O_CLOEXEC), failed = fd < 0 || fsync(fd);
+    if (failed)
+        mr_error_set(error, MR_STATUS_STORAGE, "%s: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return failed ? -1 : 0;
 }
 
 void mr_serve_job_leave(mr_serve_t *serve, mr_serve_job_t *job) {

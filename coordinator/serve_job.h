@@ -5,8 +5,15 @@
 #include "fate.h"
 #include "serve_private.h"
 
+/* Whether the ports of that slot are free: a coordinator that was killed may not be gone quite yet, and another program may have them. `text` gets
+ * which are meant. */
+bool mr_serve_ports_are_free(const mr_serve_t *serve, uint32_t slot, char text[128]);
+
 /* Starts a coordinator for the job, which goes on with what the job's journal has. -1 and why it cannot be started. */
 int mr_serve_job_start(mr_serve_t *serve, mr_serve_job_t *job, mr_error_t *error);
+
+/* Makes the rows that it has printed durable. */
+int mr_serve_job_sync(const mr_serve_t *serve, const mr_serve_job_t *job, mr_error_t *error);
 
 /* It has ended: takes what it still had to say, and lets go of it. Safe when there is none. */
 void mr_serve_job_leave(mr_serve_t *serve, mr_serve_job_t *job);

@@ -30,9 +30,11 @@ size_t mr_serve_count_running(const mr_serve_t *serve) {
     return count;
 }
 
+/* A slot that no job has, and whose ports nobody has. */
 static int find_slot(const mr_serve_t *serve, uint32_t *slot) {
+    char ports[128];
     for (*slot = 0; *slot < serve->config->at_once; (*slot)++)
-        if (!serve->jobs[*slot])
+        if (!serve->jobs[*slot] && mr_serve_ports_are_free(serve, *slot, ports))
             return 0;
     return -1;
 }
@@ -123,35 +125,33 @@ static int begin(mr_serve_t *serve, uint32_t slot, mr_queued_t *queued) {
     return launch(serve, job);
 }
 
+/* What was started before goes on also when its workers have not come back yet. */
 int mr_serve_start_jobs(mr_serve_t *serve) {
     mr_queued_t queued;
     uint32_t slot;
-    while (!serve->ending_ms && serve->roll.count && !find_slot(serve, &slot)) {
+    while (!serve->ending_ms && mr_serve_count_running(serve) < serve->config->at_once) {
         int found = mr_job_queue_next(serve->queue, &queued, serve->error);
         if (found <= 0)
             return found;
+        if ((!queued.lives && !serve->roll.count) || find_slot(serve, &slot)) {
+            mr_queued_free(&queued);
+            return 0;
+        }
         if (begin(serve, slot, &queued))
             return -1;
     }
     return 0;
 }
 
-/* With fewer slots than the last server had, some wait again. */
-static int take_up(mr_serve_t *serve, mr_queued_t *queued) {
-    uint32_t slot;
-    if (!find_slot(serve, &slot))
-        return begin(serve, slot, queued);
-    queued->state = MR_JOB_QUEUED;
-    return mr_job_queue_set(serve->queue, queued, serve->error);
-}
-
 int mr_serve_resume_jobs(mr_serve_t *serve) {
     mr_job_queue_list_t list;
     int failed = mr_job_queue_list(serve->queue, MR_JOB_QUEUE_STATE(MR_JOB_RUNNING), &list, serve->error);
-    for (size_t i = 0; !failed && i < list.count; i++)
-        failed = take_up(serve, &list.items[i]);
+    for (size_t i = 0; !failed && i < list.count; i++) {
+        list.items[i].state = MR_JOB_QUEUED;
+        failed = mr_job_queue_set(serve->queue, &list.items[i], serve->error);
+    }
     mr_job_queue_list_free(&list);
-    return failed;
+    return failed ? -1 : mr_serve_start_jobs(serve);
 }
 
 /* ---- how one has ended ---- */
@@ -173,20 +173,28 @@ static bool is_death(int status) {
     return !WIFEXITED(status) || WEXITSTATUS(status) == MR_STATUS_INTERRUPTED;
 }
 
+/* Rows that grew in a file were not synced as they came. */
+static int complete(mr_serve_t *serve, mr_serve_job_t *job) {
+    mr_error_t error = {0};
+    if (!job->over_files && mr_serve_job_sync(serve, job, &error))
+        return finish(serve, job, MR_JOB_FAILED, (int) error.status, error.text);
+    return finish(serve, job, MR_JOB_DONE, 0, job->summary);
+}
+
 static int settle(mr_serve_t *serve, mr_serve_job_t *job, int status) {
     char cause[128];
     mr_serve_job_leave(serve, job);
+    mr_fate_describe(cause, sizeof cause, status, job->oom_kills);
     if (!is_death(status) && WEXITSTATUS(status) == MR_STATUS_OK)
-        return finish(serve, job, MR_JOB_DONE, 0, job->summary);
+        return complete(serve, job);
     if (job->cancelled)
         return finish(serve, job, MR_JOB_CANCELLED, MR_STATUS_INTERRUPTED, "cancelled");
     if (!is_death(status))
-        return finish(serve, job, MR_JOB_FAILED, WEXITSTATUS(status), job->complaint);
+        return finish(serve, job, MR_JOB_FAILED, WEXITSTATUS(status), *job->complaint ? job->complaint : cause);
     if (serve->ending_ms) {
         free_job(serve, job); /* it is RUNNING in the queue: the next server goes on */
         return 0;
     }
-    mr_fate_describe(cause, sizeof cause, status, job->oom_kills);
     return start_again(serve, job, cause);
 }
 
@@ -299,9 +307,17 @@ void mr_serve_free_jobs(mr_serve_t *serve) {
 
 static void why_queued(const mr_serve_t *serve, char *text, size_t size) {
     size_t used = 0;
+    uint32_t free;
+    char ports[128];
     if (!serve->roll.count) {
         snprintf(text, size, "no worker has joined at %s; start one: millrace-worker --connect %s",
                  serve->listen.control, serve->listen.control);
+        return;
+    }
+    for (free = 0; free < serve->config->at_once && serve->jobs[free]; free++)
+        ;
+    if (free < serve->config->at_once && !mr_serve_ports_are_free(serve, free, ports)) {
+        snprintf(text, size, "another program listens at some of the ports %s, which are for the job", ports);
         return;
     }
     for (uint32_t slot = 0; slot < serve->config->at_once && used < size; slot++)

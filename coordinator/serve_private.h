@@ -1,5 +1,5 @@
 /* serve_private.h - what the files of a coordinator that stays share: serve.c (life, loop, dispatch), serve_workers.c (HELLO and PLACE), serve_jobs.c
- * (the jobs that run, each a process), serve_job.c (such a process, and what it says), serve_requests.c (what clients ask for). One thread runs
+ * (the jobs that run, each a process), serve_job.c (such a process, and what it says), serve_scratch.c (their directory), serve_requests.c (what clients ask for). One thread runs
  * them all. */
 #ifndef MR_SERVE_PRIVATE_H
 #define MR_SERVE_PRIVATE_H
@@ -10,6 +10,7 @@
 #include "local.h"
 #include "roll.h"
 #include "router.h"
+#include "scratch.h"
 #include "serve.h"
 
 #define MR_SERVE_LINE 1200 /* what a job says on one line, with its end */
@@ -45,8 +46,9 @@ typedef struct mr_serve {
     uint32_t most_workers; /* for whom there is room */
     mr_serve_job_t **jobs; /* by slot; NULL: free. Owned, each owned */
     mr_serve_requests_t *requests;
-    mr_local_t *local; /* workers of its own */
-    mr_buffer_t out;   /* the message being encoded */
+    mr_local_t *local;    /* workers of its own */
+    mr_scratch_t scratch; /* for the jobs */
+    mr_buffer_t out;      /* the message being encoded */
     int signals;
     int64_t started_ms; /* mr_clock_ms */
     int64_t ticked_ms;
@@ -108,6 +110,11 @@ int mr_serve_check_jobs(mr_serve_t *serve, int64_t now);
 void mr_serve_wind_up(mr_serve_t *serve);
 size_t mr_serve_count_running(const mr_serve_t *serve);
 void mr_serve_free_jobs(mr_serve_t *serve);
+
+/* ---- serve_scratch.c ---- */
+
+int mr_serve_open_scratch(mr_serve_t *serve, mr_error_t *error);
+void mr_serve_close_scratch(mr_serve_t *serve);
 
 /* ---- serve_requests.c: what clients ask for ---- */
 

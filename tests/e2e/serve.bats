@@ -135,7 +135,6 @@ expect_serial() {
 
 @test "the server is killed in the middle: no coordinator outlives it, the next goes on, and the worker brings what it holds" {
     local before
-    leave_behind
     ngrams --chunk 512 --flush 20ms --lease 2s
     ngrams
     serve
@@ -172,7 +171,6 @@ coordinator_of() {
 }
 
 @test "a job's coordinator is killed: another goes on, with the same workers" {
-    leave_behind
     ngrams --chunk 512 --flush 20ms --lease 2s
     serve
     join
@@ -190,7 +188,6 @@ coordinator_of() {
 
 @test "a job whose coordinators are killed again and again has failed; the next runs" {
     local last=
-    leave_behind
     ngrams --chunk 512
     ngrams
     serve

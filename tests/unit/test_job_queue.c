@@ -130,6 +130,9 @@ static void priority_then_arrival(void **state) {
         set(queue, order[i], MR_JOB_RUNNING, 0);
     }
     assert_int_equal(next(queue), 0);
+    add(queue, 9);
+    set(queue, second, MR_JOB_QUEUED, 0); /* it was started before, and its server was killed */
+    assert_int_equal(next(queue), second);
     mr_job_queue_close(&queue);
 }
 
