@@ -37,6 +37,8 @@
 #define F_TASKS(kind, name) FIELD(kind, tasks, name)
 #define F_RUN(kind, name) FIELD(kind, run, name)
 #define F_PARTIAL(kind, name) FIELD(kind, partial, name)
+#define F_FETCH(kind, name) FIELD(kind, fetch, name)
+#define F_DATA(kind, name) FIELD(kind, data, name)
 
 #define X(NAME, member, number) static const mr_field_t fields_##member[] = {MR_FIELDS_##NAME(F_##NAME)};
 MR_MESSAGES(X)

@@ -13,6 +13,7 @@
 #define MR_PROTOCOL 1u
 #define MR_WIRE_MAX_HEADER ((size_t) 32 << 20)
 #define MR_WIRE_MAX_RUN ((uint64_t) 1 << 40)   /* bytes; a larger one is no run */
+#define MR_WIRE_PIECE ((size_t) 256 << 10)     /* bytes of an input in one DATA, at most */
 #define MR_WIRE_INLINE_RUN ((size_t) 64 << 10) /* a run of up to so many bytes needs no grant */
 
 typedef struct mr_bytes {
@@ -80,7 +81,7 @@ typedef struct mr_result {
     F(U32, protocol)                                                                                                   \
     F(TEXT, version)                                                                                                   \
     F(U64, epoch)                                                                                                      \
-    F(U64, job_id) F(U32, worker) F(TEXT, lane) F(TEXT, sink) F(U32, heartbeat_ms) F(U32, lease_ms)
+    F(U64, job_id) F(U32, worker) F(TEXT, lane) F(TEXT, sink) F(U32, heartbeat_ms) F(U32, lease_ms) F(TEXT, inputs)
 #define MR_FIELDS_REFUSED(F) F(U32, protocol) F(TEXT, version) F(TEXT, reason)
 #define MR_FIELDS_JOB(F)                                                                                               \
     F(U64, epoch)                                                                                                      \
@@ -103,6 +104,8 @@ typedef struct mr_result {
 #define MR_FIELDS_TASKS(F) F(U64, epoch) F(U32, generation) F(SPECS, specs)
 #define MR_FIELDS_RUN(F) F(U64, epoch) F(U32, worker) F(U64, partial) F(U32, index)
 #define MR_FIELDS_PARTIAL(F) F(U64, epoch) F(U32, worker) F(U64, partial) F(U32, runs) F(U64, rows) F(RESULTS, results)
+#define MR_FIELDS_FETCH(F) F(U64, epoch) F(U32, input) F(U64, offset) F(U64, size)
+#define MR_FIELDS_DATA(F) F(U64, epoch) F(U32, input) F(U64, offset) F(U32, status) F(TEXT, text)
 
 /* X(NAME, member, number on the wire) */
 #define MR_MESSAGES(X)                                                                                                 \
@@ -129,7 +132,9 @@ typedef struct mr_result {
     X(PLACE, place, 28)                                                                                                \
     X(TASKS, tasks, 32)                                                                                                \
     X(RUN, run, 48)                                                                                                    \
-    X(PARTIAL, partial, 49)
+    X(PARTIAL, partial, 49)                                                                                            \
+    X(FETCH, fetch, 50)                                                                                                \
+    X(DATA, data, 51)
 
 typedef enum mr_message_type {
 #define X(NAME, member, number) MR_##NAME = number,

@@ -312,6 +312,7 @@ void mr_cluster_destroy(mr_cluster_t **cluster, int64_t grace_ms) {
     mr_local_destroy(&self->local, grace_ms);
     mr_guests_close(&self->guests);
     mr_members_free(&self->members);
+    mr_supply_destroy(&self->supply);
     zsock_destroy(&self->control);
     zsock_destroy(&self->sink);
     zloop_destroy(&self->loop);

@@ -14,7 +14,8 @@ static void send_welcome(mr_cluster_t *cluster, const mr_member_t *member) {
                                     .welcome = {MR_PROTOCOL, MILLRACE_VERSION, cluster->epoch, cluster->job_id,
                                                 member->number, member->lane_endpoint,
                                                 member->local ? cluster->sink_endpoint : cluster->listen.sink,
-                                                config->lease_ms / MR_CLUSTER_BEATS, config->lease_ms}});
+                                                config->lease_ms / MR_CLUSTER_BEATS, config->lease_ms,
+                                                member->local ? "" : cluster->listen.inputs}});
 }
 
 /* A quarter of a thread's share each for the table, for sorting it, and for two runs that wait to be committed. */

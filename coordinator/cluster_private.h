@@ -9,6 +9,7 @@
 #include "guests.h"
 #include "members.h"
 #include "scheduler.h"
+#include "supply.h"
 
 #define MR_CLUSTER_TICK_MS 100
 #define MR_CLUSTER_BEATS 50 /* heartbeats in a lease */
@@ -23,6 +24,7 @@ struct mr_cluster {
     char control_endpoint[256]; /* private, for the workers this process starts */
     char sink_endpoint[256];    /* the same */
     mr_endpoint_t listen;       /* for all others; its control is empty when there are none */
+    mr_supply_t *supply;        /* of inputs to workers that do not see them; NULL: none */
     mr_members_t members;
     mr_guests_t guests; /* members that have not joined */
     mr_local_t *local;

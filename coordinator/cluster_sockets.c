@@ -19,13 +19,30 @@ static zsock_t *bind_socket(int type, const char *dir, const char *name, char en
     return socket;
 }
 
+/* Workers of other machines may not see the inputs. */
+static int supply_inputs(mr_cluster_t *cluster, mr_error_t *error) {
+    if (cluster->config.work->planned)
+        return 0;
+    zsock_t *socket = zsock_new(ZMQ_ROUTER);
+    if (!socket)
+        return mr_error_set(error, MR_STATUS_JOB, "cannot make a socket: %s", zmq_strerror(zmq_errno()));
+    mr_endpoint_set_socket(socket, 0);
+    if (mr_endpoint_bind_inputs(&cluster->listen, socket, error)) {
+        zsock_destroy(&socket);
+        return -1;
+    }
+    cluster->supply = mr_supply_new(&cluster->config.work->inputs, cluster->epoch, socket, error);
+    return cluster->supply ? 0 : -1;
+}
+
 static int listen_for_others(mr_cluster_t *cluster, mr_error_t *error) {
     const mr_cluster_config_t *config = &cluster->config;
     if (!config->listen)
         return 0;
     return mr_endpoint_parse(&cluster->listen, config->listen, config->lane_ports, error) ||
                    mr_endpoint_advertise(&cluster->listen, config->advertise, error) ||
-                   mr_endpoint_bind(&cluster->listen, cluster->control, cluster->sink, error)
+                   mr_endpoint_bind(&cluster->listen, cluster->control, cluster->sink, error) ||
+                   supply_inputs(cluster, error)
                ? -1
                : 0;
 }

@@ -4,8 +4,8 @@
 #include <sys/resource.h>
 
 #define OF_PROCESS 32u /* standard streams, signals, poller, control, sink, inputs, output, spilled runs */
-#define OF_WORKER 6u   /* measured: 5; its lane's socket, listener and connection, its control and sink connections */
-#define OF_THREAD 2u   /* in the worker process: an input, a spilled run */
+#define OF_WORKER 7u /* its lane's socket, listener and connection, its control and sink connections, one for inputs */
+#define OF_THREAD 2u /* in the worker process: an input, a spilled run */
 #define USUAL_SOCKETS 1023u
 #define MOST_SOCKETS 65535u /* that ZeroMQ can have */
 #define MOST_WORKERS 10000u

@@ -45,8 +45,8 @@ static int read_tcp(mr_endpoint_t *endpoint, const char *address) {
     endpoint->tcp = true;
     memcpy(endpoint->host, address, size);
     endpoint->host[size] = 0;
-    /* The sink takes the next port. */
-    return strcmp(colon + 1, "*") && (read_port(colon + 1, &endpoint->port) || endpoint->port == MOST_PORT) ? -1 : 0;
+    /* The sink and the inputs take the next ports. */
+    return strcmp(colon + 1, "*") && (read_port(colon + 1, &endpoint->port) || endpoint->port + 2 > MOST_PORT) ? -1 : 0;
 }
 
 static int read_ipc(mr_endpoint_t *endpoint, const char *path) {
@@ -216,6 +216,15 @@ int mr_endpoint_bind(mr_endpoint_t *endpoint, zsock_t *control, zsock_t *sink, m
     return 0;
 }
 
+int mr_endpoint_bind_inputs(mr_endpoint_t *endpoint, zsock_t *socket, mr_error_t *error) {
+    if (!endpoint->tcp)
+        return bind_ipc(socket, endpoint->path, ".inputs", endpoint->inputs, error);
+    if (bind_tcp(endpoint, socket, endpoint->port ? endpoint->port + 2 : 0, endpoint->inputs, error))
+        return -1;
+    mr_endpoint_for_workers(endpoint->advertise, endpoint->inputs);
+    return 0;
+}
+
 /* Each port of the range is tried, from the one behind the last that was taken. */
 static int bind_in_range(mr_endpoint_t *endpoint, zsock_t *lane, char text[256], mr_error_t *error) {
     uint32_t ports = endpoint->lane_high - endpoint->lane_low + 1;
@@ -243,7 +252,7 @@ int mr_endpoint_bind_lane(mr_endpoint_t *endpoint, zsock_t *lane, uint32_t worke
 void mr_endpoint_close(mr_endpoint_t *endpoint) {
     if (endpoint->lock < 0)
         return;
-    static const char *const suffixes[] = {"", ".sink", ".lock"};
+    static const char *const suffixes[] = {"", ".sink", ".inputs", ".lock"};
     for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
         char path[128];
         snprintf(path, sizeof path, "%s%s", endpoint->path, suffixes[i]);

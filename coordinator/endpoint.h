@@ -1,8 +1,8 @@
-/* endpoint.h - where the coordinator listens: the control endpoint that was asked for, and the sink's and the lanes' that follow from it.
+/* endpoint.h - where the coordinator listens: the control endpoint that was asked for, and those that follow from it.
  *
- *   tcp://HOST:PORT    the sink at PORT + 1, lanes at ports of the range given, or any that is free
- *   tcp://HOST:*       all three at ports that are free
- *   ipc://PATH         the sink at PATH.sink, lanes at PATH.lane-N
+ *   tcp://HOST:PORT    the sink at PORT + 1, inputs at PORT + 2, lanes at ports of the range given, or any that is free
+ *   tcp://HOST:*       all at ports that are free
+ *   ipc://PATH         the sink at PATH.sink, inputs at PATH.inputs, lanes at PATH.lane-N
  *
  * HOST is an address or name of this machine, or * for all. An ipc endpoint can be bound twice without a word from ZeroMQ, so PATH.lock is
  * held as long as one listens there. */
@@ -23,6 +23,7 @@ typedef struct mr_endpoint {
     uint32_t lane_high;    /* the last of them */
     char control[256];     /* as bound, for people and workers */
     char sink[256];        /* as bound, for WELCOME: * for the host where it is not one address */
+    char inputs[256];      /* the same; "": the workers are sent none */
     int lock;              /* descriptor of PATH.lock; -1: none */
     uint64_t lanes_bound;  /* so many, so that the next port is tried first */
 } mr_endpoint_t;
@@ -51,6 +52,9 @@ bool mr_endpoint_port_is_free(const mr_endpoint_t *endpoint, uint32_t port);
 
 /* Binds control and sink (NULL: there is none). When something listens there already: status USAGE. */
 int mr_endpoint_bind(mr_endpoint_t *endpoint, zsock_t *control, zsock_t *sink, mr_error_t *error);
+
+/* Binds the socket that inputs are served at. */
+int mr_endpoint_bind_inputs(mr_endpoint_t *endpoint, zsock_t *socket, mr_error_t *error);
 
 /* Binds a lane; `text` gets the endpoint for WELCOME. */
 int mr_endpoint_bind_lane(mr_endpoint_t *endpoint, zsock_t *lane, uint32_t worker, char text[256], mr_error_t *error);

@@ -108,6 +108,7 @@ static int open_agent(mr_agent_t *agent, mr_error_t *error) {
     agent->running = calloc(agent->config->threads, sizeof *agent->running);
     if (!agent->running)
         return mr_error_memory(error, "starting");
+    mr_sight_init(&agent->sight, agent->config->root);
     if (mr_outbox_init(&agent->outbox, error))
         return -1;
     mr_agent_detach(agent, mr_clock_ms());
@@ -136,6 +137,7 @@ static void close_agent(mr_agent_t *agent, const mr_error_t *error) {
     close_sockets(agent);
     mr_shelf_close(&agent->shelf);
     mr_outbox_close(&agent->outbox);
+    mr_sight_close(&agent->sight);
     mr_book_close(&agent->book);
     free(agent->running);
     mr_unconfigure(&agent->configured);

@@ -10,12 +10,14 @@
 
 #include <stdbool.h>
 
+#include "input/root.h"
 #include "link.h"
 
 typedef struct mr_agent_config {
     const char *connect; /* the coordinator's control endpoint */
     uint32_t threads;
     const char *tmp_dir;                /* for runs that outgrow memory */
+    const mr_root_t *root;              /* inputs are opened beneath it only; without a path: anywhere */
     int64_t idle_timeout_ms;            /* without a coordinator for so long, it ends; 0: it waits for ever */
     bool once;                          /* it ends with its first job */
     bool owned;                         /* its parent starts another when it ends */

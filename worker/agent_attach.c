@@ -19,6 +19,13 @@ static bool same_membership(const mr_agent_t *agent, const mr_welcome_message_t 
     return agent->welcome.type && mr_agent_epoch(agent) == welcome->epoch && mr_agent_worker(agent) == welcome->worker;
 }
 
+static void set_route(mr_agent_t *agent) {
+    char text[512];
+    const mr_welcome_message_t *welcome = &agent->welcome.welcome;
+    const char *endpoint = mr_link_reachable(agent->link.connect, welcome->inputs, text, sizeof text);
+    mr_route_set(&agent->sight.route, endpoint, welcome->epoch, welcome->lease_ms);
+}
+
 /* What was folded under the old number may turn out to be void; what is folded from now on is kept apart from it. */
 static int move_on(mr_agent_t *agent, mr_message_t *message, mr_error_t *error) {
     mr_message_clear(&agent->welcome);
@@ -29,6 +36,7 @@ static int move_on(mr_agent_t *agent, mr_message_t *message, mr_error_t *error) 
         mr_pool_cut(agent->pool);
         agent->owes_held = true;
     }
+    set_route(agent);
     return mr_link_welcome(&agent->link, &agent->welcome.welcome, error);
 }
 
@@ -64,6 +72,7 @@ int mr_agent_take_job(mr_agent_t *agent, mr_message_t *message, mr_error_t *erro
     agent->shop.limits = &agent->job.job;
     agent->shop.tmp_dir = agent->config->tmp_dir;
     agent->shop.outbox = &agent->outbox;
+    agent->shop.sight = &agent->sight;
     agent->shop.program = "/proc/self/exe";
     agent->pool = mr_pool_new(&agent->shop, agent->config->threads, error);
     return agent->pool ? 0 : -1;

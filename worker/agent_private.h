@@ -24,6 +24,7 @@ typedef struct mr_agent {
     mr_message_t job;     /* type 0: no job yet; the workshop borrows from it */
     uint64_t job_id;      /* of `job` */
     mr_configured_t configured;
+    mr_sight_t sight;
     mr_workshop_t shop;
     mr_pool_t *pool;       /* NULL before the job */
     mr_running_t *running; /* owned: room for what each thread works on */

@@ -46,24 +46,28 @@ static void close_socket(mr_link_t *link, mr_link_part_t part) {
 
 /* Credit bounds what lies in a lane, grants what goes to the sink; a high-water mark would only add a way to block. Keepalive finds
  * the peer that is gone without a word, also where nothing is to be sent. */
-static void set_options(zsock_t *socket) {
-    zsock_set_rcvhwm(socket, 0);
-    zsock_set_sndhwm(socket, 0);
-    zsock_set_linger(socket, 0);
-    zsock_set_reconnect_ivl(socket, RECONNECT_MS);
-    zsock_set_reconnect_ivl_max(socket, RECONNECT_MAX_MS);
-    zsock_set_tcp_keepalive(socket, 1);
-    zsock_set_tcp_keepalive_idle(socket, 5);
-    zsock_set_tcp_keepalive_intvl(socket, 2);
-    zsock_set_tcp_keepalive_cnt(socket, 3);
+void mr_link_set_socket(void *handle, const char *endpoint) {
+    const struct {
+        int name, value;
+    } options[] = {{ZMQ_RCVHWM, 0},
+                   {ZMQ_SNDHWM, 0},
+                   {ZMQ_LINGER, 0},
+                   {ZMQ_RECONNECT_IVL, RECONNECT_MS},
+                   {ZMQ_RECONNECT_IVL_MAX, RECONNECT_MAX_MS},
+                   {ZMQ_TCP_KEEPALIVE, 1},
+                   {ZMQ_TCP_KEEPALIVE_IDLE, 5},
+                   {ZMQ_TCP_KEEPALIVE_INTVL, 2},
+                   {ZMQ_TCP_KEEPALIVE_CNT, 3},
+                   {ZMQ_IPV6, strchr(endpoint, '[') != NULL}};
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        zmq_setsockopt(handle, options[i].name, &options[i].value, sizeof options[i].value);
 }
 
 static int connect_socket(mr_link_t *link, mr_link_part_t part, int type, const char *endpoint, mr_error_t *error) {
     zsock_t *socket = link->sockets[part] = zsock_new(type);
     if (!socket)
         return mr_error_set(error, MR_STATUS_JOB, "cannot make a socket: %s", zmq_strerror(zmq_errno()));
-    set_options(socket);
-    zsock_set_ipv6(socket, strchr(endpoint, '[') != NULL);
+    mr_link_set_socket(zsock_resolve(socket), endpoint);
     if ((part == MR_LINK_CONTROL && set_identity(link, socket)) || watch_socket(link, part))
         return mr_error_set(error, MR_STATUS_JOB, "cannot set a socket up: %s", zmq_strerror(zmq_errno()));
     if (zsock_connect(socket, "%s", endpoint))

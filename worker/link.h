@@ -27,6 +27,9 @@ typedef struct mr_link {
     bool failed; /* a message was lost for want of memory: the worker must not go on as if it had been sent */
 } mr_link_t;
 
+/* What all sockets of a worker have in common, before they connect to `endpoint`. */
+void mr_link_set_socket(void *handle, const char *endpoint);
+
 /* A new random identity. -1: there is no randomness. */
 int mr_link_draw_identity(uint8_t identity[MR_LINK_IDENTITY]);
 

@@ -22,6 +22,7 @@ static const char help[] =
     "  --connect ENDPOINT   the coordinator's control endpoint (tcp://HOST:PORT or ipc://PATH)\n"
     "  --threads N, -j N    threads to compute with (default: the processors this process may use)\n"
     "  --tmp DIR            where runs that outgrow memory are kept (default: $TMPDIR or /tmp)\n"
+    "  --root DIR           open inputs beneath DIR only; the coordinator sends what is not there\n"
     "  --once               end with the first job; else wait for the next coordinator there\n"
     "  --idle-timeout TIME  end after so long without a coordinator (default: 5m; 0: never)\n"
     "  --parent PID         end at once when process PID, the parent, ends\n"
@@ -35,6 +36,7 @@ typedef struct arguments {
     long parent;
     long probe; /* the socket to take records to try from; 0: this is a worker */
     int log_level;
+    mr_root_t root;
 } arguments_t;
 
 static int take_number(const char *name, const char *text, long low, long high, long *number, mr_error_t *error) {
@@ -68,6 +70,9 @@ static int take_option(arguments_t *arguments, int option, const char *typed, mr
     case 't':
         arguments->agent.tmp_dir = optarg;
         return 0;
+    case 'r':
+        mr_root_close(&arguments->root);
+        return mr_root_open(&arguments->root, "--root", optarg, error);
     case 'o':
         arguments->agent.once = true;
         return 0;
@@ -90,17 +95,13 @@ static int take_option(arguments_t *arguments, int option, const char *typed, mr
 }
 
 static int read_arguments(arguments_t *arguments, int argc, char **argv, mr_error_t *error) {
-    static const struct option options[] = {{"connect", required_argument, NULL, 'c'},
-                                            {"threads", required_argument, NULL, 'j'},
-                                            {"tmp", required_argument, NULL, 't'},
-                                            {"parent", required_argument, NULL, 'p'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {"log-level", required_argument, NULL, 'l'},
-                                            {"version", no_argument, NULL, 'V'},
-                                            {"once", no_argument, NULL, 'o'},
-                                            {"idle-timeout", required_argument, NULL, 'i'},
-                                            {"probe", required_argument, NULL, 'P'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"connect", required_argument, NULL, 'c'}, {"threads", required_argument, NULL, 'j'},
+        {"tmp", required_argument, NULL, 't'},     {"parent", required_argument, NULL, 'p'},
+        {"help", no_argument, NULL, 'h'},          {"log-level", required_argument, NULL, 'l'},
+        {"version", no_argument, NULL, 'V'},       {"once", no_argument, NULL, 'o'},
+        {"root", required_argument, NULL, 'r'},    {"idle-timeout", required_argument, NULL, 'i'},
+        {"probe", required_argument, NULL, 'P'},   {NULL, 0, NULL, 0}};
     opterr = 0;
     for (int option; (option = getopt_long(argc, argv, "j:hV", options, NULL)) != -1;) {
         if (option == 'h' || option == 'V') {
@@ -173,12 +174,14 @@ int main(int argc, char **argv) {
         mr_log_init("millrace-worker", (mr_log_level_t) arguments.log_level);
         if (arguments.parent)
             mr_follow_parent((pid_t) arguments.parent);
+        arguments.agent.root = &arguments.root;
         arguments.agent.owned = arguments.parent != 0;
         if (arguments.probe)
             mr_probe_serve((int) arguments.probe, &error);
         else
             work(&arguments, argv, &error);
     }
+    mr_root_close(&arguments.root);
     if (error.status)
         mr_log_error(&error);
     return (int) error.status;

@@ -4,6 +4,7 @@
 
 #include "out.h"
 #include "outbox.h"
+#include "sight.h"
 
 /* What all threads of a process share; read-only but for the atomics. */
 typedef struct mr_workshop {
@@ -12,6 +13,7 @@ typedef struct mr_workshop {
     const mr_job_message_t *limits; /* borrowed from the JOB message */
     const char *tmp_dir;            /* for runs made in the middle of a task */
     mr_outbox_t *outbox;
+    mr_sight_t *sight;                 /* of inputs; NULL: all files are here */
     atomic_uint_fast64_t next_partial; /* the next partial's id */
     atomic_uint_fast64_t warned;       /* bad records whose place was told */
     atomic_size_t held;                /* bytes of runs in memory, in partials not yet committed or discarded */

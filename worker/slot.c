@@ -3,6 +3,22 @@
 #include "clock.h"
 #include "timeline.h"
 
+static bool is_stopped(const mr_slot_t *slot) {
+    return atomic_load_explicit(&slot->shop->stop, memory_order_relaxed) ||
+           atomic_load_explicit(&slot->fate, memory_order_relaxed) != MR_SLOT_GOES_ON;
+}
+
+static bool must_stop(void *slot) {
+    return is_stopped(slot);
+}
+
+static void open_eye(mr_slot_t *slot) {
+    if (!slot->shop->sight)
+        return;
+    mr_eye_init(&slot->eye, slot->shop->sight, must_stop, slot);
+    mr_reader_use(slot->reader, &slot->eye.access);
+}
+
 int mr_slot_init(mr_slot_t *slot, mr_workshop_t *shop, mr_error_t *error) {
     *slot = (mr_slot_t){.shop = shop};
     mr_relay_init(&slot->relay, shop);
@@ -10,11 +26,13 @@ int mr_slot_init(mr_slot_t *slot, mr_workshop_t *shop, mr_error_t *error) {
     slot->reader = mr_reader_new(shop->limits->block_size, shop->limits->max_record);
     if (!slot->reader)
         return mr_error_memory(error, "starting a thread");
+    open_eye(slot);
     return mr_mapper_init(&slot->mapper, shop, error);
 }
 
 void mr_slot_close(mr_slot_t *slot) {
     mr_reader_destroy(&slot->reader);
+    mr_eye_close(&slot->eye);
     mr_mapper_close(&slot->mapper);
     mr_relay_close(&slot->relay);
     mr_careful_close(&slot->careful);
@@ -102,11 +120,6 @@ static int take_block(mr_slot_t *slot, const mr_segment_t *segment, const mr_blo
     if (mr_mapper_full(&slot->mapper))
         return mr_mapper_drain(&slot->mapper, slot->partial, slot->shop->tmp_dir, error);
     return 0;
-}
-
-static bool is_stopped(const mr_slot_t *slot) {
-    return atomic_load_explicit(&slot->shop->stop, memory_order_relaxed) ||
-           atomic_load_explicit(&slot->fate, memory_order_relaxed) != MR_SLOT_GOES_ON;
 }
 
 static int read_blocks(mr_slot_t *slot, const mr_segment_t *segment, mr_result_t *result, mr_error_t *error) {

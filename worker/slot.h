@@ -19,6 +19,7 @@ typedef enum mr_slot_fate { MR_SLOT_GOES_ON, MR_SLOT_GIVEN_UP, MR_SLOT_DISOWNED 
 typedef struct mr_slot {
     mr_workshop_t *shop; /* borrowed */
     mr_reader_t *reader;
+    mr_eye_t eye;               /* what it opens inputs with */
     mr_mapper_t mapper;         /* of the open partial's rows */
     mr_relay_t relay;           /* to share a gzip file with an idle thread */
     mr_careful_t careful;       /* to try what may end the process */

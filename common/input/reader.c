@@ -23,9 +23,6 @@
 #define MAX_BYTES ((size_t) 1 << 30)
 #define PAGE ((uint64_t) 4096)
 
-/* How far a block reads past the segment's end, to have the rest of its last line without another call. */
-#define LOOKAHEAD ((uint64_t) 4096)
-
 enum mode {
     LINES, /* window.start is the first byte of a line that is owned */
     SEEK,  /* it is in a line that began before the segment */
@@ -148,8 +145,8 @@ static size_t plain_size(const mr_reader_t *reader) {
     if (size > PAGE)
         size -= reader->position % PAGE;
     uint64_t limit = reader->source.segment.file_size;
-    if (reader->position < reader->end && reader->end < limit && limit - reader->end > LOOKAHEAD)
-        limit = reader->end + LOOKAHEAD;
+    if (reader->position < reader->end && reader->end < limit && limit - reader->end > MR_SOURCE_LOOKAHEAD)
+        limit = reader->end + MR_SOURCE_LOOKAHEAD;
     uint64_t rest = limit - reader->position;
     return (size_t) (size < rest ? size : rest);
 }

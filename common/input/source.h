@@ -57,6 +57,9 @@ void mr_source_close(mr_source_t *source);
 /* Fills `error`: the input is not what was planned any more. */
 int mr_source_changed(const mr_source_t *source, mr_error_t *error);
 
+/* A reader reads so far past a segment's end to have the rest of its last line, if the file goes on. */
+#define MR_SOURCE_LOOKAHEAD ((uint64_t) 4096)
+
 /* How an input is opened for reading: a FIFO that took the file's place must not hold the worker. */
 #define MR_SOURCE_FLAGS (O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
 

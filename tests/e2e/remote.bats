@@ -21,12 +21,12 @@ teardown() {
 remote=()
 
 # listen ARGUMENT... starts a coordinator without local workers at $endpoint, and waits until it listens. Where that is any port, one is
-# chosen below those that the system gives to connections, so that it and the next (the sink's) can be listened on again.
+# chosen below those that the system gives to connections, so that it and the next two can be listened on again.
 listen() {
     local any=
     [ "${endpoint:-tcp://127.0.0.1:*}" != 'tcp://127.0.0.1:*' ] || any=1
     while :; do
-        [ -z "$any" ] || endpoint=tcp://127.0.0.1:$((20000 + 2 * (RANDOM % 6000)))
+        [ -z "$any" ] || endpoint=tcp://127.0.0.1:$((20000 + 3 * (RANDOM % 3900)))
         start "$@" --listen "$endpoint" --workers 0
         eventually listens_or_ended
         ! ended "$pid" || { [ -n "$any" ] && grep -q 'another program listens' err; } || break
