@@ -48,8 +48,10 @@ static int leave_job(mr_agent_t *agent, mr_error_t *error) {
     return 0;
 }
 
-static int join_job(mr_agent_t *agent, int64_t now, mr_error_t *error) {
-    mr_link_drop(&agent->link);
+/* What is there of the same job's lane and sink stays until WELCOME says that they are others. */
+static int join_job(mr_agent_t *agent, bool other, int64_t now, mr_error_t *error) {
+    if (other)
+        mr_link_drop(&agent->link);
     mr_agent_detach(agent, now);
     agent->joined_at = now;
     if (!agent->job_number || !*agent->lobby.endpoint)
@@ -78,7 +80,7 @@ static int follow(mr_agent_t *agent, mr_error_t *error) {
     if (!other && !must_join(agent, now))
         return 0;
     agent->job_number = agent->lobby.job;
-    return join_job(agent, now, error);
+    return join_job(agent, other, now, error);
 }
 
 static int take_place(mr_agent_t *agent, const mr_place_message_t *place, mr_error_t *error) {

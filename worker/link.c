@@ -76,6 +76,7 @@ static int connect_socket(mr_link_t *link, mr_link_part_t part, int type, const 
 }
 
 int mr_link_open(mr_link_t *link, const char *endpoint, mr_error_t *error) {
+    close_socket(link, MR_LINK_CONTROL);
     snprintf(link->connect, sizeof link->connect, "%s", endpoint);
     return connect_socket(link, MR_LINK_CONTROL, ZMQ_DEALER, endpoint, error);
 }

@@ -33,14 +33,14 @@ void mr_link_set_socket(void *handle, const char *endpoint);
 /* A new random identity. -1: there is no randomness. */
 int mr_link_draw_identity(uint8_t identity[MR_LINK_IDENTITY]);
 
-/* Connects control, under the identity that is in the (else zeroed) link. */
+/* Connects control, under the identity that is in the (else zeroed) link; one that was connected is closed. */
 int mr_link_open(mr_link_t *link, const char *endpoint, mr_error_t *error);
 
 /* Gives the control socket away, to be closed by the caller. The link is then as one that was never opened, with a new identity. NULL and
  * `error`. */
 zsock_t *mr_link_give_control(mr_link_t *link, mr_error_t *error);
 
-/* Closes all that is connected; a link that was opened may be opened again. */
+/* Closes all that is connected; it may be opened again. */
 void mr_link_drop(mr_link_t *link);
 
 /* An endpoint that a coordinator has told: where it has * for its host, that of `connect` by which the coordinator is known, in `text`. */
