@@ -6,5 +6,6 @@
 int mr_command_run(int argc, char **argv);
 int mr_command_serve(int argc, char **argv);
 int mr_command_jobs(int argc, char **argv);
+int mr_command_keygen(int argc, char **argv);
 
 #endif

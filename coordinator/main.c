@@ -16,6 +16,7 @@ static const char help[] =
     "  run JOB [options] INPUT...   run one job here, with local worker processes\n"
     "  serve [options]              a coordinator that stays: takes jobs, and workers from elsewhere\n"
     "  jobs                         the kinds of job there are\n"
+    "  keygen DIR                   makes keys, for a cluster that takes nobody else\n"
     "  help, --help                 this text; `millrace run JOB --help` for the options\n"
     "  --version\n";
 
@@ -41,10 +42,11 @@ static int command_version(int argc, char **argv) {
     return print_text("millrace " MILLRACE_VERSION "\n");
 }
 
-static const command_t commands[] = {
-    {"run", mr_command_run},        {"serve", mr_command_serve}, {"jobs", mr_command_jobs},
-    {"help", command_help},         {"--help", command_help},    {"-h", command_help},
-    {"--version", command_version}, {"-V", command_version},     {NULL, NULL}};
+static const command_t commands[] = {{"run", mr_command_run},   {"serve", mr_command_serve},
+                                     {"jobs", mr_command_jobs}, {"keygen", mr_command_keygen},
+                                     {"help", command_help},    {"--help", command_help},
+                                     {"-h", command_help},      {"--version", command_version},
+                                     {"-V", command_version},   {NULL, NULL}};
 
 int main(int argc, char **argv) {
     mr_error_t error = {0};
