@@ -4,6 +4,7 @@
 #include "log.h"
 #include "router.h"
 
+#define SIGNS 8 /* of this coordinator's life in a lease, at least; a worker gives up after three leases without any */
 #define STUCK_LEASES 3    /* a task that does not move for so many leases is spoken of */
 #define MOST_AT_ONCE 1024 /* messages taken before other sockets have their turn */
 
@@ -15,7 +16,8 @@ void mr_cluster_send_to(mr_cluster_t *cluster, const void *identity, size_t size
     }
 }
 
-void mr_cluster_send(mr_cluster_t *cluster, const mr_member_t *member, const mr_message_t *message) {
+void mr_cluster_send(mr_cluster_t *cluster, mr_member_t *member, const mr_message_t *message) {
+    member->told_at = mr_clock_ms();
     mr_cluster_send_to(cluster, member->identity, member->identity_size, message);
 }
 
@@ -59,7 +61,8 @@ static void take_heartbeat(mr_cluster_t *cluster, mr_member_t *member, const mr_
     tell_stuck(cluster, member);
     find_lost_tasks(cluster, member, heartbeat->running_count);
     mr_scheduler_alive(cluster->scheduler, member->heard_at, member->number);
-    mr_cluster_send(cluster, member, &(mr_message_t){.type = MR_ALIVE, .alive = {cluster->epoch}});
+    if (member->heard_at - member->told_at >= cluster->config.lease_ms / SIGNS)
+        mr_cluster_send(cluster, member, &(mr_message_t){.type = MR_ALIVE, .alive = {cluster->epoch}});
 }
 
 static void take_done(mr_cluster_t *cluster, mr_member_t *member, const mr_done_message_t *done) {

@@ -7,7 +7,7 @@
 
 /* ---- WELCOME and JOB ---- */
 
-static void send_welcome(mr_cluster_t *cluster, const mr_member_t *member) {
+static void send_welcome(mr_cluster_t *cluster, mr_member_t *member) {
     const mr_cluster_config_t *config = &cluster->config;
     mr_cluster_send(cluster, member,
                     &(mr_message_t){.type = MR_WELCOME,
@@ -23,7 +23,7 @@ static uint64_t table_memory(const mr_cluster_t *cluster) {
     return cluster->config.worker_memory / (4 * (uint64_t) cluster->config.threads);
 }
 
-static int send_job(mr_cluster_t *cluster, const mr_member_t *member) {
+static int send_job(mr_cluster_t *cluster, mr_member_t *member) {
     const mr_cluster_config_t *config = &cluster->config;
     size_t count = mr_options_count(config->options);
     mr_wire_option_t *options = calloc(count + 1, sizeof *options);

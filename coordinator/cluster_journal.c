@@ -44,11 +44,11 @@ int mr_cluster_journal_commit(mr_cluster_t *cluster, const mr_partial_message_t 
     return cluster->ticket ? 0 : -1;
 }
 
-static void send_committed(mr_cluster_t *cluster, const mr_member_t *member, uint64_t partial) {
+static void send_committed(mr_cluster_t *cluster, mr_member_t *member, uint64_t partial) {
     mr_cluster_send(cluster, member, &(mr_message_t){.type = MR_COMMITTED, .committed = {cluster->epoch, partial}});
 }
 
-int mr_cluster_answer(mr_cluster_t *cluster, const mr_member_t *member, uint64_t partial) {
+int mr_cluster_answer(mr_cluster_t *cluster, mr_member_t *member, uint64_t partial) {
     answer_t answer = {cluster->ticket, partial, member->number};
     if (cluster->durable >= cluster->ticket)
         send_committed(cluster, member, partial);
@@ -61,7 +61,7 @@ static void send_answers(mr_cluster_t *cluster) {
     const answer_t *answers = (const answer_t *) (const void *) cluster->answers.data;
     size_t count = cluster->answers.size / sizeof *answers, sent = 0;
     for (; sent < count && answers[sent].ticket <= cluster->durable; sent++) {
-        const mr_member_t *member = mr_members_get(&cluster->members, answers[sent].worker);
+        mr_member_t *member = mr_members_get(&cluster->members, answers[sent].worker);
         if (member)
             send_committed(cluster, member, answers[sent].partial);
     }

@@ -129,7 +129,7 @@ int mr_cluster_interrupt(mr_cluster_t *cluster, unsigned signal) {
            signal);
     cluster->ending_at = mr_clock_ms() + WIND_UP_MS;
     for (uint32_t i = 0; i < cluster->members.count; i++) {
-        const mr_member_t *member = cluster->members.items[i];
+        mr_member_t *member = cluster->members.items[i];
         if (!member)
             continue;
         if (member->joined)

@@ -60,7 +60,7 @@ int mr_cluster_pump(mr_cluster_t *cluster);
 
 /* Sends a message to whoever has that identity, or to a worker, on control. */
 void mr_cluster_send_to(mr_cluster_t *cluster, const void *identity, size_t size, const mr_message_t *message);
-void mr_cluster_send(mr_cluster_t *cluster, const mr_member_t *member, const mr_message_t *message);
+void mr_cluster_send(mr_cluster_t *cluster, mr_member_t *member, const mr_message_t *message);
 
 /* ---- cluster_sockets.c ---- */
 
@@ -115,7 +115,7 @@ void mr_cluster_journal_drop(mr_cluster_t *cluster, uint32_t worker, const uint6
 int mr_cluster_journal_commit(mr_cluster_t *cluster, const mr_partial_message_t *partial);
 
 /* Sends COMMITTED when all that is committed so far is durable. */
-int mr_cluster_answer(mr_cluster_t *cluster, const mr_member_t *member, uint64_t partial);
+int mr_cluster_answer(mr_cluster_t *cluster, mr_member_t *member, uint64_t partial);
 
 /* So much waits to be written that no more should be asked for. */
 bool mr_cluster_journal_behind(const mr_cluster_t *cluster);

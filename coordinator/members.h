@@ -30,6 +30,7 @@ typedef struct mr_member {
     bool joined;          /* the lane was connected; the scheduler knows it */
     int64_t welcomed_at;  /* when it was first welcomed */
     int64_t heard_at;     /* its last sign of life before it joined */
+    int64_t told_at;      /* when it was last sent anything on control */
     int64_t lane_down_at; /* since when the lane has no connection; 0: it has one */
     uint32_t generation;  /* of its HELDs */
     int64_t flushed_at;   /* when it was last asked to flush, and no partial has come since; 0: it was not */

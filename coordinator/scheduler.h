@@ -12,7 +12,8 @@
  * neighbour's.
  *
  * Credit. A worker may hold undone tasks up to its window: what it finished per credit_ms (a decaying average), at least
- * 2 a thread, at most max_credit. Near the end the window shrinks to half of the worker's share of what is queued, shares
+ * 2 a thread, at most max_credit. One that runs dry though tasks are queued gets twice as many each time: a round trip
+ * takes longer than its window. Near the end the window shrinks to half of the worker's share of what is queued, shares
  * being as fast as the workers are, but never below one a thread, so that no tail waits behind a slow worker (guided
  * self-scheduling: Polychronopoulos and Kuck 1987; weighted factoring: Hummel et al. 1996). A worker is refilled when a
  * quarter of its window is free, or when it has less than 2 a thread: tiny tasks go out by hundreds, long ones by ones.

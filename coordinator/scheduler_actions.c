@@ -30,7 +30,7 @@ static double tail_share(const mr_scheduler_t *scheduler, const mr_sched_worker_
 }
 
 static uint32_t window_of(const mr_scheduler_t *scheduler, const mr_sched_worker_t *worker) {
-    double window = larger(2.0 * worker->threads, worker->pace);
+    double window = larger(worker->depth, worker->pace);
     double tail = larger(worker->threads, tail_share(scheduler, worker));
     window = window < tail ? window : tail;
     return window < scheduler->config.max_credit ? (uint32_t) window : scheduler->config.max_credit;

@@ -68,6 +68,7 @@ typedef struct mr_sched_worker {
     mr_sched_list_t done;    /* done, not committed */
     uint32_t ghosts;         /* attempts taken from it that its threads still run */
     double pace;             /* tasks finished per credit_ms, a decaying average */
+    double depth;            /* least window, so that it does not run dry in a round trip */
     int64_t paced_at;        /* when pace was last brought up to date, or the worker began after idling */
     int64_t heard_at;        /* last sign of life */
     int64_t flushed_at;      /* last FLUSH */

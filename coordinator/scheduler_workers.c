@@ -70,6 +70,7 @@ mr_sched_worker_t *mr_sched_enter(mr_scheduler_t *scheduler, uint32_t number, ui
     worker->number = number;
     worker->threads = threads;
     worker->host = host;
+    worker->depth = 2.0 * threads;
     worker->heard_at = scheduler->now;
     worker->flushed_at = scheduler->now;
     mr_sched_list_init(&worker->running);
@@ -176,6 +177,17 @@ void mr_sched_unflushed(mr_scheduler_t *scheduler, mr_sched_worker_t *worker) {
     TAILQ_INSERT_TAIL(&scheduler->unflushed, worker, by_flush);
 }
 
+/* A worker that runs dry though tasks are queued has done its window in less than a round trip, whatever its pace was: it gets twice as much, or
+ * a coordinator that is late, with many workers, would be asked for tasks ever more often and be ever later. What is not needed wears
+ * off. */
+static void deepen(const mr_scheduler_t *scheduler, mr_sched_worker_t *worker) {
+    double least = 2.0 * worker->threads, most = scheduler->config.max_credit;
+    if (worker->running.count || worker->reserved || !mr_sched_queued(scheduler))
+        worker->depth -= (worker->depth - least) / 16;
+    else
+        worker->depth = 2 * worker->depth < most ? 2 * worker->depth : most;
+}
+
 /* An exponential average in continuous time, with credit_ms as its memory. Each task finished adds one to the window and
  * time wears it down, so a window that is too small doubles every round trip, and a burst never adds more than it is. */
 void mr_sched_pace(mr_scheduler_t *scheduler, mr_sched_worker_t *worker, size_t finished) {
@@ -186,6 +198,7 @@ void mr_sched_pace(mr_scheduler_t *scheduler, mr_sched_worker_t *worker, size_t 
         scheduler->pace += pace - worker->pace;
     worker->pace = pace;
     worker->paced_at = scheduler->now;
+    deepen(scheduler, worker);
 }
 
 void mr_sched_unreserve(mr_scheduler_t *scheduler, mr_sched_worker_t *worker) {

@@ -378,10 +378,10 @@ static void a_worker_that_runs_nothing_is_asked_what_it_holds(void **state) {
         mr_message_t message;
         send_message(held.fake.control, &(mr_message_t){.type = MR_HEARTBEAT,
                                                         .heartbeat = {held.fake.epoch, held.fake.worker, 0, NULL, 0}});
-        hear_any(held.fake.control, &message);
+        if (!next_before(held.fake.control, mr_clock_ms() + 20, &message))
+            continue; /* not every heartbeat is answered */
         type = message.type;
         mr_message_clear(&message);
-        zclock_sleep(20);
     }
     assert_int_equal(type, MR_ACCOUNT);
     say_held(&held.fake, 1, NULL, 0, NULL, 0);

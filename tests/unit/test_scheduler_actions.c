@@ -25,6 +25,32 @@ static void credit_follows_the_pace(void **state) {
     end(&f);
 }
 
+/* Its round trip takes a second, and it does all it has in less: at no pace would its window grow. */
+static void one_that_runs_dry_gets_twice_as_many(void **state) {
+    (void) state;
+    static fixture_t f;
+    begin(&f, 100000);
+    join(&f, 0, 1, 1);
+    size_t window = 2;
+    for (int64_t now = 1000; now <= 8000; now += 1000) {
+        assert_int_equal(f.count, window);
+        mr_scheduler_done(f.scheduler, now, 1, f.sent, f.count);
+        actions(&f, now);
+        window = 2 * window < 64 ? 2 * window : 64; /* max_credit */
+    }
+    mr_attempt_t held[64];
+    memcpy(held, f.sent, sizeof held);
+    for (int64_t now = 9000; now < 40 * 1000; now += 1000) { /* now one a second: what is not needed wears off */
+        mr_scheduler_done(f.scheduler, now, 1, held, 1);
+        memmove(held, held + 1, sizeof held - sizeof *held);
+        actions(&f, now);
+    }
+    mr_scheduler_worker_t worker;
+    assert_true(mr_scheduler_worker(f.scheduler, 1, &worker));
+    assert_in_range(worker.running, 20, 64 - 30); /* it was sent little or nothing meanwhile */
+    end(&f);
+}
+
 static void the_tail_is_shared(void **state) {
     (void) state;
     fixture_t f;
@@ -112,9 +138,13 @@ static void tasks_sent_after_a_flush_are_flushed_again(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(credit_follows_the_pace),  cmocka_unit_test(the_tail_is_shared),
-        cmocka_unit_test(odd_configurations_work),  cmocka_unit_test(many_workers_come_and_go),
-        cmocka_unit_test(a_lost_flush_is_repeated), cmocka_unit_test(tasks_sent_after_a_flush_are_flushed_again),
+        cmocka_unit_test(one_that_runs_dry_gets_twice_as_many),
+        cmocka_unit_test(credit_follows_the_pace),
+        cmocka_unit_test(the_tail_is_shared),
+        cmocka_unit_test(odd_configurations_work),
+        cmocka_unit_test(many_workers_come_and_go),
+        cmocka_unit_test(a_lost_flush_is_repeated),
+        cmocka_unit_test(tasks_sent_after_a_flush_are_flushed_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
