@@ -42,6 +42,9 @@ void mr_ledger_summary(const mr_ledger_t *ledger, double seconds, char *text, si
     if (ledger->tasks.restored && used > 0 && (size_t) used < size)
         used += snprintf(text + used, size - (size_t) used, "; resumed: %u tasks were committed before",
                          ledger->tasks.restored);
+    if (ledger->stale && used > 0 && (size_t) used < size)
+        used += snprintf(text + used, size - (size_t) used, "; %llu stale messages dropped",
+                         (unsigned long long) ledger->stale);
     if (ledger->spilled && used > 0 && (size_t) used < size) {
         mr_format_size(bytes, (double) ledger->spilled);
         snprintf(text + used, size - (size_t) used, "; %s spilled", bytes);

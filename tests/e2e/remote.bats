@@ -6,13 +6,17 @@ setup_file() {
     for ((i = 0; i < 40; i++)); do cat "$BATS_TEST_DIRNAME"/../data/1gram-{a,b,c}.tsv; done >"$BATS_FILE_TMPDIR/text"
 }
 
-teardown() {
+end_remote() {
     local worker
     for worker in "${remote[@]}"; do
         kill -KILL "$worker" 2>/dev/null || true
         wait "$worker" 2>/dev/null || true
     done
     remote=()
+}
+
+teardown() {
+    end_remote
     [ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null || true
     [ -z "$pid" ] || wait "$pid" 2>/dev/null || true
     [ -n "$left_behind" ] || [ -z "$(ls -A "$TMPDIR")" ] || fail "left in TMPDIR: $(ls -A "$TMPDIR")"
@@ -181,6 +185,46 @@ both_joined() {
 
 has_committed() {
     [ "$("$tools/journal_tasks" "$1" | wc -l)" -gt 0 ]
+}
+
+# capture ARGUMENT...: capture.py in the background, until it says that it is.
+capture() {
+    python3 "$BATS_TEST_DIRNAME/capture.py" "$@" >ready 3>&- &
+    remote+=($!)
+    eventually grep -q -s ready ready
+}
+
+# How many the closing summary counts.
+stale_messages() {
+    grep -o '[0-9]* stale messages dropped' err | grep -o '[0-9]*' || echo 0
+}
+
+@test "what a worker sent is recorded and played back, to its own coordinator and to later ones: dropped, counted, the same bytes" {
+    local port=$((20000 + 2 * (RANDOM % 4000)))
+    endpoint=tcp://127.0.0.1:$port
+    mkdir record
+    capture tap "$port" 28800-28809 record
+    listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 4K --flush 20ms -o rows --lane-ports 28800-28809
+    endpoint=tcp://127.0.0.2:$port join
+    caught "${remote[1]}" 4000000
+    cp -r record half
+    capture play "$port" half
+    endpoint=tcp://127.0.0.1:$port join
+    kill -CONT "${remote[1]}"
+    finish
+    expect_serial
+    end_remote
+    rm rows
+    endpoint=tcp://127.0.0.1:$port
+    listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 4K -o rows --lane-ports 28800-28809
+    capture play "$port" record
+    capture play "$port" record
+    join
+    finish
+    expect_serial
+    echo "recorded: $(wc -c <record/control) and $(wc -c <record/sink) bytes; $(stale_messages) stale messages"
+    [ "$(stale_messages)" -gt 20 ]
+    expect_summary ' 0 retries, 0 duplicates discarded'
 }
 
 # The coordinator's clock runs ten times as fast.

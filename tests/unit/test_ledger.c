@@ -58,6 +58,10 @@ static void summary(void **state) {
     assert_non_null(strstr(text, "12 records = 11 reduced + 1 rejected"));
     assert_non_null(strstr(text, "; 2 lines ended in CR LF"));
     assert_null(strstr(text, "spilled"));
+    assert_null(strstr(text, "stale"));
+    ledger.stale = 3;
+    mr_ledger_summary(&ledger, 0, text, sizeof text);
+    assert_non_null(strstr(text, "; 3 stale messages dropped"));
     ledger.spilled = 1500000;
     mr_ledger_summary(&ledger, 0, text, sizeof text);
     assert_non_null(strstr(text, "; 1.50 MB spilled"));
