@@ -15,11 +15,16 @@ RUN cmake --preset release -DMILLRACE_TESTS=OFF -DCMAKE_INSTALL_PREFIX=/usr/loca
     && DESTDIR=/image cmake --install build/release --strip \
     && rm -r /image/usr/local/include /image/usr/local/share \
     && install scripts/container/* /image/usr/local/bin
+# The packages of the libraries that the programs are linked with: what the second stage installs.
+RUN readelf -d /image/usr/local/bin/millrace* 2>/dev/null | sed -n 's/.*(NEEDED).*\[\(.*\)\]/*\/\1/p' | sort -u \
+    | xargs dpkg -S | sed 's/:.*//' | sort -u >/image/packages && cat /image/packages
 
 FROM $BASE
-# Only what the programs are linked with. The user is a number too, for those who must see that it is not root's.
+COPY --from=build /image/packages /usr/local/share/millrace/
+# The user is a number too, for those who must see that it is not root's. Any other user may keep a state as well, and give a key to none.
 RUN apt-get -qq update \
-    && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends libczmq4 libisal2 libmsgpackc2 libzmq5 >/dev/null \
+    && DEBIAN_FRONTEND=noninteractive xargs apt-get -qq install -y --no-install-recommends ca-certificates \
+        </usr/local/share/millrace/packages >/dev/null \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/log/apt /var/log/dpkg.log \
     && useradd --uid 10001 --no-create-home --home-dir /var/lib/millrace --no-log-init millrace \
     && install -d -o millrace -g millrace -m 1777 /var/lib/millrace /data
