@@ -190,8 +190,6 @@ static void move_to(mr_fetch_t *fetch, uint64_t offset) {
 static int read_fetched(mr_source_t *source, void *into, size_t size, uint64_t offset, mr_error_t *error) {
     mr_fetch_t *fetch = source->state;
     char *to = into;
-    if (!fetch->socket && follow(fetch, source->segment.input, error))
-        return -1;
     while (size) {
         move_to(fetch, offset);
         ask_ahead(fetch, source->segment.input, offset + size);
@@ -219,15 +217,18 @@ bool mr_fetch_can(mr_fetch_t *fetch) {
     return *fetch->where.endpoint;
 }
 
-int mr_fetch_open(mr_fetch_t *fetch, mr_source_t *source) {
+int mr_fetch_open(mr_fetch_t *fetch, mr_source_t *source, mr_error_t *error) {
     static const mr_source_kind_t kind = {verify, read_fetched, close_fetched};
     const mr_segment_t *segment = &source->segment;
     uint64_t until = segment->end + MR_SOURCE_LOOKAHEAD;
-    fetch->asked = 0;
+    if (follow(fetch, segment->input, error))
+        return -1;
+    fetch->asked = segment->start ? segment->start - 1 : 0;
     fetch->until = until < segment->file_size ? until : segment->file_size;
     fetch->patience_ms = PATIENCE_MS;
     source->state = fetch;
     source->kind = &kind;
+    ask_ahead(fetch, segment->input, 0);
     return 0;
 }
 

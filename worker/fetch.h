@@ -42,7 +42,7 @@ void mr_fetch_close(mr_fetch_t *fetch);
 /* Whether the coordinator serves inputs. */
 bool mr_fetch_can(mr_fetch_t *fetch);
 
-/* Makes `source`, the segment of which is set, one that is fetched; nothing is asked yet. Returns 0. */
-int mr_fetch_open(mr_fetch_t *fetch, mr_source_t *source);
+/* Makes `source`, the segment of which is set, one that is fetched, and asks for its beginning. -1: not here. */
+int mr_fetch_open(mr_fetch_t *fetch, mr_source_t *source, mr_error_t *error);
 
 #endif

@@ -88,7 +88,7 @@ static int open_input(void *context, mr_source_t *source, mr_error_t *error) {
     mr_error_t here = {0};
     if (!mr_fetch_can(&eye->fetch))
         return open_here(eye->sight, source, error);
-    return look(eye->sight, source, &here) ? mr_fetch_open(&eye->fetch, source) : 0;
+    return look(eye->sight, source, &here) ? mr_fetch_open(&eye->fetch, source, error) : 0;
 }
 
 /* ---- life ---- */
