@@ -106,6 +106,8 @@ typedef struct mr_result {
 #define MR_FIELDS_PARTIAL(F) F(U64, epoch) F(U32, worker) F(U64, partial) F(U32, runs) F(U64, rows) F(RESULTS, results)
 #define MR_FIELDS_FETCH(F) F(U64, epoch) F(U32, input) F(U64, offset) F(U64, size)
 #define MR_FIELDS_DATA(F) F(U64, epoch) F(U32, input) F(U64, offset) F(U32, status) F(TEXT, text)
+#define MR_FIELDS_REQUEST(F) F(U32, protocol) F(TEXT, version) F(U64, ask) F(TEXT, verb) F(TEXT, body)
+#define MR_FIELDS_REPLY(F) F(U32, protocol) F(TEXT, version) F(U64, ask) F(U32, status) F(TEXT, body) F(BYTES, rows)
 
 /* X(NAME, member, number on the wire) */
 #define MR_MESSAGES(X)                                                                                                 \
@@ -134,7 +136,9 @@ typedef struct mr_result {
     X(RUN, run, 48)                                                                                                    \
     X(PARTIAL, partial, 49)                                                                                            \
     X(FETCH, fetch, 50)                                                                                                \
-    X(DATA, data, 51)
+    X(DATA, data, 51)                                                                                                  \
+    X(REQUEST, request, 64)                                                                                            \
+    X(REPLY, reply, 80)
 
 typedef enum mr_message_type {
 #define X(NAME, member, number) MR_##NAME = number,

@@ -167,10 +167,11 @@ static int read_field(msgpack_zone *zone, const msgpack_object *object, const mr
     }
 }
 
-/* HELLO and REFUSED of another version may be shorter than ours, or have other fields behind the first two; what they lack
+/* HELLO, REQUEST and REFUSED of another version may be shorter than ours, or have other fields behind the first two; what they lack
  * stays zero, which is an empty text. */
 static bool of_another_version(const mr_message_t *message) {
     return (message->type == MR_HELLO && message->hello.protocol != MR_PROTOCOL) ||
+           (message->type == MR_REQUEST && message->request.protocol != MR_PROTOCOL) ||
            (message->type == MR_REFUSED && message->refused.protocol != MR_PROTOCOL);
 }
 

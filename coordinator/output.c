@@ -90,6 +90,11 @@ int mr_output_write(mr_output_t *output, const void *data, size_t size, mr_error
     return 0;
 }
 
+int mr_output_text(mr_output_t *output, const void *text, size_t size, mr_error_t *error) {
+    output->headed = true;
+    return mr_output_write(output, text, size, error);
+}
+
 static int format_row(void *context, const mr_row_t *row, mr_buffer_t *buffer, mr_error_t *error) {
     return mr_output_format(context, row, buffer, error);
 }

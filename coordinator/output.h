@@ -56,6 +56,9 @@ int mr_output_sink(mr_output_t *output, mr_sink_t *sink, uint64_t *rows, mr_erro
 /* One row at once (results that stream); pushed out to stdout before it returns. */
 int mr_output_row(mr_output_t *output, const mr_row_t *row, mr_error_t *error);
 
+/* Text that is rows already, in the format asked for, with the header if it has one (of a job that ran elsewhere). */
+int mr_output_text(mr_output_t *output, const void *text, size_t size, mr_error_t *error);
+
 /* Makes the file appear at its path, durably. Without overwrite, a file that has appeared there meanwhile is left alone: STORAGE.
  * On any failure the path is as it was, unless it was the last step that failed, the fsync of the directory. Call it also for
  * stdout: it writes the header of a csv without rows. */

@@ -12,8 +12,8 @@
 
 #define MOST_THREADS 1024
 
-static void print_help(const mr_job_t *job) {
-    printf("Usage: millrace run %s [options] %s\n\n%s.\n\n", job->name, job->arguments, job->summary);
+void mr_request_help(const mr_job_t *job, const char *command, mr_use_t use) {
+    printf("Usage: millrace %s %s [options] %s\n\n%s.\n\n", command, job->name, job->arguments, job->summary);
     for (const mr_option_t *option = job->options; option && option->name; option++) {
         char name[64];
         snprintf(name, sizeof name, "--%s %s", option->name, option->value ? option->value : "");
@@ -23,19 +23,19 @@ static void print_help(const mr_job_t *job) {
         putchar('\n');
     }
     puts(job->options && job->options[0].name ? "\nOptions of every job:" : "Options of every job:");
-    mr_settings_help(stdout, MR_USE_R);
+    mr_settings_help(stdout, use);
     puts("\nSizes take K M G T (powers of 1,024), times ms s m h. Each option may also stand in the\n"
          "environment (MILLRACE_CHUNK) or in ./millrace.conf (chunk = 4M). `man millrace` has the rest.");
 }
 
-static int find_job(mr_request_t *request, const char *name, mr_error_t *error) {
-    request->job = mr_job_find(name);
-    const char *nearest = request->job ? NULL : mr_job_nearest(name);
-    if (!request->job)
+int mr_request_job(const char *name, const mr_job_t **job, mr_options_t **options, mr_error_t *error) {
+    *job = mr_job_find(name);
+    const char *nearest = *job ? NULL : mr_job_nearest(name);
+    if (!*job)
         return mr_error_set(error, MR_STATUS_USAGE, "unknown job '%s'%s%s%s; see millrace jobs", name,
                             nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
-    request->options = mr_options_new(request->job);
-    return request->options ? 0 : mr_error_memory(error, "reading options");
+    *options = mr_options_new(*job);
+    return *options ? 0 : mr_error_memory(error, "reading options");
 }
 
 static int configure_job(mr_request_t *request, mr_error_t *error) {
@@ -249,12 +249,12 @@ static int follow_parent(const mr_request_t *request, mr_error_t *error) {
 int mr_request_read(mr_request_t *request, int argc, char **argv, mr_error_t *error) {
     int first;
     *request = (mr_request_t){0};
-    if (find_job(request, argv[0], error) || mr_settings_load(&request->settings, error))
+    if (mr_request_job(argv[0], &request->job, &request->options, error) || mr_settings_load(&request->settings, error))
         return -1;
     int parsed =
         mr_settings_parse(&request->settings, MR_USE_R, request->options, request->job, argc, argv, &first, error);
     if (parsed > 0)
-        print_help(request->job);
+        mr_request_help(request->job, "run", MR_USE_R);
     if (parsed)
         return parsed;
     request->operand_count = argc - first;

@@ -32,6 +32,12 @@ typedef struct mr_request {
 int mr_request_read(mr_request_t *request, int argc, char **argv, mr_error_t *error);
 void mr_request_free(mr_request_t *request);
 
+/* --help of a command that takes a job: "run", "submit". */
+void mr_request_help(const mr_job_t *job, const char *command, mr_use_t use);
+
+/* The job of that name, and an empty set of its options. -1: USAGE, naming the nearest right name. */
+int mr_request_job(const char *name, const mr_job_t **job, mr_options_t **options, mr_error_t *error);
+
 /* Settings that all coordinators have. */
 
 /* Local worker processes (`least` at least, if a number is named) and the threads of all of them. */

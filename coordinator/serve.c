@@ -116,6 +116,7 @@ static int on_signal(zloop_t *loop, zmq_pollitem_t *item, void *argument) {
             end(serve, info.ssi_signo);
     if (mr_serve_reap_jobs(serve) || reap_local(serve))
         return mr_serve_fail(serve);
+    mr_serve_check_requests(serve, mr_clock_ms());
     check_end(serve, mr_clock_ms());
     return serve->over ? -1 : 0;
 }

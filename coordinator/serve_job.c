@@ -118,7 +118,7 @@ static bool may_pass(const char *entry) {
     return false;
 }
 
-static const char **make_environment(void) {
+const char **mr_serve_job_environment(void) {
     static const char *const ours[] = {"MILLRACE_WORKER_TIMEOUT=10d", "MILLRACE_DRY_RUN=no"};
     size_t count = 0, kept = 0;
     while (environ[count])
@@ -247,16 +247,17 @@ static int open_files(const mr_serve_t *serve, mr_serve_job_t *job, int *output,
     return 0;
 }
 
-static const char *directory_of(const mr_serve_job_t *job) {
+const char *mr_serve_job_directory(const mr_queued_t *queued) {
     struct stat status;
-    return !stat(job->queued.directory, &status) && S_ISDIR(status.st_mode) ? job->queued.directory : "/";
+    return !stat(queued->directory, &status) && S_ISDIR(status.st_mode) ? queued->directory : "/";
 }
 
 static int start(mr_serve_t *serve, mr_serve_job_t *job, int output, mr_error_t *error) {
     words_t words = {0};
-    const char **environment = make_environment();
+    const char **environment = mr_serve_job_environment();
     int failed = environment ? make_words(serve, job, &words, error) : mr_error_memory(error, "starting a job");
-    mr_child_config_t config = {"/proc/self/exe", words.items, environment, directory_of(job), output};
+    mr_child_config_t config = {"/proc/self/exe", words.items, environment, mr_serve_job_directory(&job->queued),
+                                output};
     if (!failed)
         failed = mr_child_start(&job->child, &config, error);
     free(words.items);

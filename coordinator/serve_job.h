@@ -9,6 +9,12 @@
  * which are meant. */
 bool mr_serve_ports_are_free(const mr_serve_t *serve, uint32_t slot, char text[128]);
 
+/* What a job's process is given of this one's environment: an array ended by NULL, the caller's to free; the entries are borrowed. NULL: memory is out. */
+const char **mr_serve_job_environment(void);
+
+/* Where it works: the directory its words are meant in, if that is here. */
+const char *mr_serve_job_directory(const mr_queued_t *queued);
+
 /* Starts a coordinator for the job, which goes on with what the job's journal has. -1 and why it cannot be started. */
 int mr_serve_job_start(mr_serve_t *serve, mr_serve_job_t *job, mr_error_t *error);
 

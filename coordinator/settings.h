@@ -1,4 +1,4 @@
-/* settings.h - the options of `millrace run` and `millrace serve`: from flags, the environment, and configuration files, in this order of rank:
+/* settings.h - the options of `millrace run`, `serve` and the commands of clients: from flags, the environment, and configuration files, in this order of rank:
  *
  *   --name VALUE  >  MILLRACE_NAME  >  ./millrace.conf  >  $XDG_CONFIG_HOME/millrace/millrace.conf  >  /etc/millrace.conf
  *
@@ -10,12 +10,22 @@
 
 #include "options.h"
 
-/* Which commands know a setting on their command line: R run, S serve, J run for a job that was submitted to serve (what it may ask for); several
- * letters, several commands. In the environment and in files all settings may stand, for the commands that they mean something to. */
+/* Which commands know a setting on their command line: R run, S serve, J run for a job that was submitted to serve (what it may ask for), C all
+ * commands of clients, F those that fetch rows (submit, wait), P submit, Q status; several letters, several commands. In the environment and in files all settings may stand, for the commands that they mean something to. */
 typedef enum mr_use {
     MR_USE_R = 1,
     MR_USE_S = 2,
     MR_USE_J = 4,
+    MR_USE_C = 8,
+    MR_USE_F = 16,
+    MR_USE_P = 32,
+    MR_USE_Q = 64,
+    MR_USE_SUBMIT = MR_USE_J | MR_USE_C | MR_USE_F | MR_USE_P,
+    MR_USE_WAIT = MR_USE_C | MR_USE_F,
+    MR_USE_STATUS = MR_USE_C | MR_USE_Q,
+    MR_USE_RF = MR_USE_R | MR_USE_F,
+    MR_USE_RJQ = MR_USE_R | MR_USE_J | MR_USE_Q,
+    MR_USE_RJF = MR_USE_R | MR_USE_J | MR_USE_F,
     MR_USE_RS = MR_USE_R | MR_USE_S,
     MR_USE_RJ = MR_USE_R | MR_USE_J,
     MR_USE_RSJ = MR_USE_R | MR_USE_S | MR_USE_J
@@ -23,9 +33,9 @@ typedef enum mr_use {
 
 /* X(id, use, name, letter, value, default, help); value NULL: a switch; help NULL: for few, so in the man page only */
 #define MR_SETTINGS(X)                                                                                                 \
-    X(OUTPUT, R, "output", 'o', "FILE", NULL, "write the rows to FILE, atomically (default: stdout)")                  \
-    X(OVERWRITE, R, "overwrite", 0, NULL, NULL, "replace FILE if it exists")                                           \
-    X(FORMAT, RJ, "format", 0, "tsv|csv|json", "tsv", "how rows look")                                                 \
+    X(OUTPUT, RF, "output", 'o', "FILE", NULL, "write the rows to FILE, atomically (default: stdout)")                 \
+    X(OVERWRITE, RF, "overwrite", 0, NULL, NULL, "replace FILE if it exists")                                          \
+    X(FORMAT, RJQ, "format", 0, "tsv|csv|json", "tsv", "how rows look")                                                \
     X(SORT, RJ, "sort", 0, "key|value|none", "key", "order of rows; value: largest first")                             \
     X(TOP, RJ, "top", 0, "N", "0", "only the N rows with the largest values")                                          \
     X(ONLY, RJ, "only", 0, "KEY", NULL, "only the row of KEY")                                                         \
@@ -53,14 +63,17 @@ typedef enum mr_use {
     X(TASK_TIMEOUT, RJ, "task-timeout", 0, "TIME", "0",                                                                \
       "a task that runs longer has failed; it is tried again (0: none)")                                               \
     X(WORKER_TIMEOUT, RJ, "worker-timeout", 0, "TIME", "1m", "give up (status 7) after so long without a worker")      \
-    X(PROGRESS, R, "progress", 0, "auto|bar|json|none", "auto", "how progress is shown on stderr")                     \
+    X(PROGRESS, RF, "progress", 0, "auto|bar|json|none", "auto", "how progress is shown on stderr")                    \
     X(LOG_LEVEL, RSJ, "log-level", 0, "LEVEL", "warning", "error, warning, info or debug")                             \
-    X(QUIET, RJ, "quiet", 'q', NULL, NULL, "no closing summary")                                                       \
+    X(QUIET, RJF, "quiet", 'q', NULL, NULL, "no closing summary")                                                      \
     X(DRY_RUN, R, "dry-run", 'n', NULL, NULL, "print the plan, run nothing")                                           \
     X(BLOCK, RJ, "block", 0, "SIZE", "256K", NULL)                                                                     \
     X(STATE, S, "state", 0, "DIR", NULL, "where the queue and what belongs to jobs is kept")                           \
     X(AT_ONCE, S, "at-once", 0, "N", "1", "jobs that run side by side")                                                \
     X(KEEP, S, "keep", 0, "TIME", "7d", "jobs that have ended, and their rows, are kept so long")                      \
+    X(CONNECT, C, "connect", 0, "ENDPOINT", "tcp://127.0.0.1:5555", "where millrace serve is")                         \
+    X(PRIORITY, P, "priority", 0, "N", "50", "0 to 100: of the jobs that wait, the highest is run first")              \
+    X(DETACH, P, "detach", 'd', NULL, NULL, "print the job's number and do not wait for it")                           \
     X(PARENT, R, "parent", 0, "PID", NULL, NULL)                                                                       \
     X(SUBMITTED, R, "submitted", 0, NULL, NULL, NULL)
 

@@ -1,4 +1,4 @@
-/* The command line of `millrace run JOB` and `millrace serve`: the settings' and the job's options in one getopt_long table. */
+/* The command line of `millrace run JOB`, `serve`, `submit JOB` and so on: the settings' and the job's options in one getopt_long table. */
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,8 +66,18 @@ static int setting_of_letter(int letter) {
     return -1;
 }
 
+/* With a space behind it where a job's name follows. */
+static const char *command_of(mr_use_t use) {
+    return use & MR_USE_S   ? "serve"
+           : use & MR_USE_P ? "submit "
+           : use & MR_USE_F ? "wait"
+           : use & MR_USE_Q ? "status"
+           : use & MR_USE_C ? "cancel"
+                            : "run ";
+}
+
 static int complain(const table_t *table, const char *typed, int got, mr_error_t *error) {
-    const char *command = table->job ? "run " : "serve", *job = table->job ? table->job->name : "";
+    const char *command = command_of(table->use), *job = table->job ? table->job->name : "";
     mr_nearest_t nearest = {0};
     char name[128];
     if (got == ':')

@@ -1,0 +1,151 @@
+/* A job is looked at before it is taken: its options and inputs are checked by `run --dry-run`, the same code that will run it, in a process of its own,
+ * so that a plan of a million files keeps nobody waiting. */
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "serve_job.h"
+#include "serve_requests.h"
+
+#define MOST_WORDS_OF_A_JOB 1000000u
+
+/* ---- reading the request ---- */
+
+static int take_words(mr_queued_t *queued, const json_t *words, mr_error_t *error) {
+    size_t count = json_array_size(words);
+    if (!count || count > MOST_WORDS_OF_A_JOB)
+        return mr_error_set(error, MR_STATUS_USAGE, "a job is 1 to %u words; name many inputs with --files-from",
+                            MOST_WORDS_OF_A_JOB);
+    queued->words = calloc(count + 1, sizeof *queued->words);
+    for (; queued->words && queued->word_count < count; queued->word_count++) {
+        const char *word = json_string_value(json_array_get(words, queued->word_count));
+        if (!word)
+            return mr_error_set(error, MR_STATUS_USAGE, "word %u of the job is no text", queued->word_count);
+        if (!(queued->words[queued->word_count] = strdup(word)))
+            break;
+    }
+    return queued->word_count == count ? 0 : mr_error_memory(error, "taking a job");
+}
+
+static char *text_of(const json_t *body, const char *name, const char *otherwise) {
+    const char *text = json_string_value(json_object_get(body, name));
+    return strdup(text ? text : otherwise);
+}
+
+static int read_submission(mr_queued_t *queued, const json_t *body, mr_error_t *error) {
+    queued->priority = json_integer_value(json_object_get(body, "priority"));
+    queued->directory = text_of(body, "directory", "/");
+    queued->user = text_of(body, "user", "?");
+    queued->host = text_of(body, "host", "?");
+    queued->message = strdup("");
+    if (!queued->directory || !queued->user || !queued->host || !queued->message)
+        return mr_error_memory(error, "taking a job");
+    return take_words(queued, json_object_get(body, "words"), error);
+}
+
+/* ---- the process ---- */
+
+static int start(mr_check_t *check, mr_error_t *error) {
+    const mr_queued_t *queued = &check->queued;
+    const char *const first[] = {"millrace", "run", queued->words[0], "--dry-run", "--submitted"};
+    size_t ours = sizeof first / sizeof *first;
+    const char **words = calloc(ours + queued->word_count, sizeof *words);
+    const char **environment = mr_serve_job_environment();
+    int failed = words && environment ? 0 : mr_error_memory(error, "taking a job");
+    if (!failed) {
+        memcpy(words, first, sizeof first);
+        memcpy(words + ours, queued->words + 1, (queued->word_count - 1) * sizeof *words);
+        mr_child_config_t config = {"/proc/self/exe", words, environment, mr_serve_job_directory(queued), -1};
+        failed = mr_child_start(&check->child, &config, error);
+    }
+    free(words);
+    free(environment);
+    return failed;
+}
+
+static void hear(mr_check_t *check) {
+    static const char error[] = "millrace: error: ";
+    char line[MR_SERVE_LINE];
+    while (mr_child_line(&check->child, line, sizeof line) > 0)
+        if (!*check->complaint && !strncmp(line, error, sizeof error - 1))
+            snprintf(check->complaint, sizeof check->complaint, "%s", line + sizeof error - 1);
+}
+
+/* ---- its life ---- */
+
+static void free_check(mr_serve_t *serve, size_t index) {
+    mr_check_t *check = serve->requests->checks[index];
+    serve->requests->checks[index] = NULL;
+    mr_child_close(&check->child);
+    mr_queued_free(&check->queued);
+    free(check);
+}
+
+static size_t find_room(const mr_serve_t *serve) {
+    size_t index = 0;
+    while (index < MR_SERVE_MOST_CHECKS && serve->requests->checks[index])
+        index++;
+    return index;
+}
+
+static int begin(mr_serve_t *serve, const mr_asker_t *asker, const json_t *body, mr_error_t *error) {
+    size_t index = find_room(serve);
+    if (index == MR_SERVE_MOST_CHECKS)
+        return mr_error_set(error, MR_STATUS_JOB, "%d jobs are being looked at already; submit it again in a moment",
+                            MR_SERVE_MOST_CHECKS);
+    mr_check_t *check = serve->requests->checks[index] = calloc(1, sizeof *check);
+    if (!check)
+        return mr_error_memory(error, "taking a job");
+    check->asker = *asker;
+    check->child.lines = -1;
+    if (!read_submission(&check->queued, body, error) && !start(check, error))
+        return 0;
+    free_check(serve, index);
+    return -1;
+}
+
+void mr_serve_check(mr_serve_t *serve, const mr_asker_t *asker, const json_t *body) {
+    mr_error_t error = {0};
+    if (begin(serve, asker, body, &error))
+        mr_serve_answer_error(serve, asker, &error);
+    else
+        mr_serve_answer(serve, asker, json_pack("{s:b}", "checking", 1), NULL);
+}
+
+static void refuse(mr_serve_t *serve, const mr_check_t *check, int status) {
+    mr_error_t error = {0};
+    mr_error_set(&error, WIFEXITED(status) ? (mr_status_t) WEXITSTATUS(status) : MR_STATUS_JOB, "%s",
+                 *check->complaint ? check->complaint : "the job could not be looked at");
+    mr_serve_answer_error(serve, &check->asker, &error);
+}
+
+static void accept_job(mr_serve_t *serve, mr_check_t *check) {
+    mr_error_t error = {0};
+    if (mr_serve_submit(serve, &check->queued, &error))
+        mr_serve_answer_error(serve, &check->asker, &error);
+    else
+        mr_serve_answer(serve, &check->asker, json_pack("{s:I}", "id", (json_int_t) check->queued.id), NULL);
+}
+
+void mr_serve_end_checks(mr_serve_t *serve) {
+    for (size_t i = 0; i < MR_SERVE_MOST_CHECKS; i++) {
+        mr_check_t *check = serve->requests->checks[i];
+        int status;
+        if (!check)
+            continue;
+        hear(check);
+        if (!mr_child_ended(&check->child, &status))
+            continue;
+        hear(check);
+        if (WIFEXITED(status) && !WEXITSTATUS(status))
+            accept_job(serve, check);
+        else
+            refuse(serve, check, status);
+        free_check(serve, i);
+    }
+}
+
+void mr_serve_free_checks(mr_serve_t *serve) {
+    for (size_t i = 0; i < MR_SERVE_MOST_CHECKS; i++)
+        if (serve->requests->checks[i])
+            free_check(serve, i);
+}
