@@ -2,8 +2,11 @@
  * backup's entry.
  *
  * Each of a worker's lists knows the first of its entries that has not had its chance of a backup; what stands before it
- * was passed, once. So a search looks at two entries a worker. It is made when one may be due, or an idle thread appears. */
+ * was passed, once. So a search looks at two entries a worker. It is made when one may be due, or an idle thread appears; but in a
+ * large cluster threads become idle all the time near the end, so one that found nothing is not repeated at once. */
 #include "scheduler_private.h"
+
+#define SEARCHED_A_MS 256u /* workers */
 
 #define FLOOR_MS 200 /* of short tasks */
 
@@ -210,7 +213,9 @@ bool mr_sched_next_backup(mr_scheduler_t *scheduler, mr_action_t *action) {
     if (overdue < INT64_MAX)
         found = find_due(scheduler, overdue);
     scheduler->backup_at = found.again_at;
-    if (found.task)
+    if (!found.task)
+        scheduler->search_at = scheduler->now + 1 + scheduler->workers / SEARCHED_A_MS;
+    else
         send_backup(scheduler, found.helper, found.task, action);
     return found.task != NULL;
 }

@@ -106,6 +106,7 @@ struct mr_scheduler {
     uint32_t pool;                    /* entries behind the tasks */
     uint32_t spare;                   /* the first unused one, linked by `next` */
     int64_t backup_at;                /* no backup is due before */
+    int64_t search_at;                /* none is looked for before: the last search found none */
     uint64_t times[MR_SCHED_BUCKETS]; /* how many attempts took how long from sent to done */
     uint64_t timed;                   /* all of those */
 

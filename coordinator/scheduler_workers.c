@@ -140,8 +140,9 @@ void mr_sched_unshelve(mr_scheduler_t *scheduler, mr_sched_worker_t *worker) {
 void mr_sched_hungry(mr_scheduler_t *scheduler, mr_sched_worker_t *worker) {
     if (worker->alone || !mr_sched_takes(worker))
         return;
-    if (scheduler->backup_at > scheduler->now)
-        scheduler->backup_at = scheduler->now; /* a thread may be idle that was not */
+    int64_t soon = scheduler->search_at > scheduler->now ? scheduler->search_at : scheduler->now;
+    if (scheduler->backup_at > soon)
+        scheduler->backup_at = soon; /* a thread may be idle that was not */
     if (worker->hungry)
         return;
     worker->hungry = true;

@@ -67,14 +67,14 @@ static void maybe_crash(cluster_t *cluster) {
 /* ---- events ---- */
 
 static uint32_t threads_of(const cluster_t *cluster, uint32_t index) {
-    uint32_t threads = cluster->config->threads[index];
+    uint32_t threads = cluster->config->threads[index % SIM_PROFILES];
     uint32_t most = cluster->config->scheduler.max_credit;
     return threads < most ? threads : most;
 }
 
 static void hello(cluster_t *cluster, const sim_event_t *event) {
-    uint32_t threads = cluster->config->threads[event->worker];
-    uint32_t host = cluster->config->host[event->worker];
+    uint32_t threads = cluster->config->threads[event->worker % SIM_PROFILES];
+    uint32_t host = cluster->config->host[event->worker % SIM_PROFILES];
     cluster->joined[event->number] = true;
     if (mr_scheduler_join(cluster->scheduler, now_ms(cluster), event->number, threads, host))
         abort();

@@ -37,7 +37,7 @@ static void begin_one(cluster_t *cluster, uint32_t index, uint32_t thread) {
     process->running[thread] = bag->items[bag->first++];
     double work = cluster->config->work_us(cluster->config->seed, process->running[thread].task);
     sim_event_t *event = agenda_event(EV_COMPUTED, NULL, 0);
-    event->at = cluster->now + (int64_t) (work / cluster->config->speed[index]);
+    event->at = cluster->now + (int64_t) (work / cluster->config->speed[index % SIM_PROFILES]);
     event->worker = index;
     event->incarnation = process->incarnation;
     event->thread = thread;
@@ -46,7 +46,7 @@ static void begin_one(cluster_t *cluster, uint32_t index, uint32_t thread) {
 
 void process_begin(cluster_t *cluster, uint32_t index) {
     process_t *process = &cluster->processes[index];
-    for (uint32_t i = 0; i < cluster->config->threads[index]; i++)
+    for (uint32_t i = 0; i < cluster->config->threads[index % SIM_PROFILES]; i++)
         if (!process->busy[i] && bag_size(&process->queue) + bag_size(&process->alone))
             begin_one(cluster, index, i);
 }
@@ -70,7 +70,7 @@ static void fold(cluster_t *cluster, uint32_t index, mr_attempt_t attempt, bool 
 }
 
 static bool fails(cluster_t *cluster, uint32_t index) {
-    uint32_t host = cluster->config->host[index];
+    uint32_t host = cluster->config->host[index % SIM_PROFILES];
     return (host && host < cluster->config->black_hole) || sim_chance(&cluster->random, cluster->config->task_fails);
 }
 
@@ -81,6 +81,7 @@ static void computed(cluster_t *cluster, uint32_t index, uint32_t thread) {
     process->busy[thread] = false;
     process->busy_count--;
     process->ended_us = cluster->now;
+    process->tasks++;
     if (cluster->config->poisoned && attempt.task == cluster->config->poison) {
         fault_end(cluster, index, true, true);
         return;

@@ -49,7 +49,7 @@ static bool for_coordinator(sim_kind_t kind) {
 /* A process that is stalled does nothing until it wakes; then all that waited happens, in order. */
 static bool postponed(cluster_t *cluster, sim_event_t *event) {
     int64_t until = cluster->processes[event->worker].stalled_until;
-    int64_t stop = cluster->config->stop_us[event->worker];
+    int64_t stop = cluster->config->stop_us[event->worker % SIM_PROFILES];
     if (stop && cluster->now >= stop)
         until = INT64_MAX;
     if (for_coordinator(event->kind) || event->kind == EV_FAULT || cluster->now >= until)
@@ -87,7 +87,8 @@ static int64_t patience_us(const cluster_t *cluster) {
     double slowest = 1e9;
     double work = 0;
     for (uint32_t i = 0; i < cluster->config->workers; i++)
-        slowest = cluster->config->speed[i] < slowest ? cluster->config->speed[i] : slowest;
+        slowest =
+            cluster->config->speed[i % SIM_PROFILES] < slowest ? cluster->config->speed[i % SIM_PROFILES] : slowest;
     for (uint32_t i = 0; i < cluster->config->scheduler.tasks; i++)
         work += cluster->config->work_us(cluster->config->seed, i);
     int64_t lease = cluster->config->scheduler.lease_ms * 1000;
@@ -110,7 +111,7 @@ static void check_verdicts(cluster_t *cluster) {
     for (uint32_t i = 0; i < cluster->config->workers; i++) {
         const process_t *process = &cluster->processes[i];
         bool waits = process->number && process->kept_count && cluster->now - process->due[UP_SINK] > 4 * lease;
-        if (waits && !cluster->config->stop_us[i] && process->stalled_until < cluster->now)
+        if (waits && !cluster->config->stop_us[i % SIM_PROFILES] && process->stalled_until < cluster->now)
             oracle_violate(&cluster->oracle, "I3: worker %u waits for a verdict in vain", process->number);
     }
 }
@@ -140,13 +141,14 @@ static void loop(cluster_t *cluster) {
 
 static void set_up(cluster_t *cluster, const sim_config_t *config) {
     *cluster = (cluster_t){.config = config, .random = config->seed};
+    cluster->processes = must(calloc(config->workers, sizeof *cluster->processes));
     coordinator_start(cluster);
     if (config->crash_every_us)
         cluster_plan(cluster, 0, EV_CRASH, sim_between(&cluster->random, 1, 2 * config->crash_every_us));
     double speed = 0;
     for (uint32_t i = 0; i < config->workers; i++) {
-        speed += config->speed[i] * config->threads[i];
-        cluster_plan(cluster, i, EV_START, config->join_us[i]);
+        speed += config->speed[i % SIM_PROFILES] * config->threads[i % SIM_PROFILES];
+        cluster_plan(cluster, i, EV_START, config->join_us[i % SIM_PROFILES] + i * config->join_every_us);
         if (config->fault_every_us)
             cluster_plan(cluster, i, EV_FAULT, sim_between(&cluster->random, 1, 2 * config->fault_every_us));
     }
@@ -156,11 +158,21 @@ static void set_up(cluster_t *cluster, const sim_config_t *config) {
     }
 }
 
+static void tell_of(sim_result_t *result, uint32_t index, const process_t *process) {
+    if (index < SIM_PROFILES)
+        result->ended_us[index] = process->ended_us;
+    if (index == 0 || process->tasks < result->least_tasks)
+        result->least_tasks = process->tasks;
+    if (process->tasks > result->most_tasks)
+        result->most_tasks = process->tasks;
+}
+
 static void tear_down(cluster_t *cluster) {
     for (uint32_t i = 0; i < cluster->config->workers; i++) {
-        cluster->result.ended_us[i] = cluster->processes[i].ended_us;
+        tell_of(&cluster->result, i, &cluster->processes[i]);
         process_free(&cluster->processes[i]);
     }
+    free(cluster->processes);
     memcpy(cluster->result.violation, cluster->oracle.violation, sizeof cluster->result.violation);
     if (cluster->scheduler)
         cluster->result.stats = mr_scheduler_stats(cluster->scheduler);

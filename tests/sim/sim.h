@@ -25,7 +25,7 @@ typedef enum sim_sabotage {
     SABOTAGE_KEEP_QUIET,   /* a worker does not give the tasks of a discarded partial back */
 } sim_sabotage_t;
 
-#define SIM_MAX_WORKERS 64
+#define SIM_PROFILES 64 /* worker i is as profile i % SIM_PROFILES says */
 
 typedef struct sim_config {
     uint64_t seed;
@@ -33,12 +33,13 @@ typedef struct sim_config {
     sim_sabotage_t sabotage;
 
     uint32_t workers;
-    uint32_t threads[SIM_MAX_WORKERS];
-    double speed[SIM_MAX_WORKERS];    /* 1: a task takes its time */
-    int64_t join_us[SIM_MAX_WORKERS]; /* when it first joins */
+    uint32_t threads[SIM_PROFILES];
+    double speed[SIM_PROFILES];    /* 1: a task takes its time */
+    int64_t join_us[SIM_PROFILES]; /* when it first joins */
     double (*work_us)(uint64_t seed, uint32_t task);
-    uint32_t host[SIM_MAX_WORKERS];
-    int64_t stop_us[SIM_MAX_WORKERS]; /* it is stopped for good then; 0: never */
+    int64_t join_every_us; /* more for each worker before it */
+    uint32_t host[SIM_PROFILES];
+    int64_t stop_us[SIM_PROFILES]; /* it is stopped for good then; 0: never */
 
     int64_t latency_us; /* one way, at least */
     int64_t jitter_us;  /* more, at random */
@@ -73,8 +74,10 @@ typedef struct sim_result {
     uint64_t asides;           /* workers told that their hosts are set aside */
     mr_scheduler_stats_t past; /* sums of the counters over earlier lives */
     int64_t makespan_us;
-    double ideal_us;                   /* all work over all speed */
-    int64_t ended_us[SIM_MAX_WORKERS]; /* when it ended its last task */
+    double ideal_us;                /* all work over all speed */
+    int64_t ended_us[SIM_PROFILES]; /* when each of the first ended its last task */
+    uint32_t least_tasks;           /* that one worker has computed */
+    uint32_t most_tasks;
     mr_scheduler_stats_t stats;
 } sim_result_t;
 

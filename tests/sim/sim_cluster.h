@@ -24,6 +24,7 @@ typedef struct process {
     bool noticing;         /* an EV_NOTICE is on the agenda */
     int64_t stalled_until; /* it does nothing before */
     int64_t ended_us;      /* its last task */
+    uint32_t tasks;        /* that it has computed */
     bool flush_asked;
     bool draining;
     int64_t draining_since;
@@ -50,7 +51,7 @@ typedef struct cluster {
     agenda_t agenda;
     int64_t now; /* microseconds */
     uint64_t random;
-    process_t processes[SIM_MAX_WORKERS];
+    process_t *processes;
     uint32_t numbers;      /* given so far */
     uint32_t *owners;      /* process of each number */
     uint32_t *generations; /* of each number, as the coordinator knows it */

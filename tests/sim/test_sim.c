@@ -1,7 +1,8 @@
 /* test_sim.c - thousands of simulated clusters, each from a seed.
  *
  * MILLRACE_SIM_SEEDS=N  how many (default 10,000; 500 with a sanitizer)
- * MILLRACE_SIM_SEED=S   only this one */
+ * MILLRACE_SIM_SEED=S   only this one
+ * MILLRACE_SIM_WORKERS=N  in the largest cluster (default 10,000; 1,000 with a sanitizer) */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "random.h"
 #include "sim.h"
@@ -260,6 +262,89 @@ static void staggered_start_ends_together(void **state) {
     }
 }
 
+/* ---- very many workers ---- */
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define MANY 1000
+#else
+#define MANY 10000
+#endif
+
+static uint32_t many(void) {
+    return (uint32_t) number_from("MILLRACE_SIM_WORKERS", MANY);
+}
+
+static double about_100_ms(uint64_t seed, uint32_t task) {
+    return 95000 + (double) (sim_mix(seed + task) % 10000);
+}
+
+static double cpu_seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double) now.tv_sec + (double) now.tv_nsec / 1e9;
+}
+
+static sim_config_t crowded(uint32_t workers, uint32_t tasks_each) {
+    sim_config_t config = calm(workers * tasks_each, SIM_PROFILES, 1);
+    config.workers = workers;
+    config.work_us = about_100_ms;
+    config.flush_us = 500000;
+    config.scheduler.lease_ms = 9000;
+    config.scheduler.backup_floor_ms = 1000;
+    for (uint32_t i = 0; i < SIM_PROFILES; i++)
+        config.host[i] = i;
+    return config;
+}
+
+/* Returns microseconds of processor an event. */
+static double run_crowd(const char *name, const sim_config_t *config, double unfair) {
+    double start = cpu_seconds();
+    sim_result_t result = sim_run(config);
+    double spent = cpu_seconds() - start, each = spent * 1e6 / (double) result.events;
+    double fair = (double) result.most_tasks / result.least_tasks;
+    print_message("  %6u workers, %s: %.2f s of CPU, %" PRIu64
+                  " events, %.2f us each; makespan /ideal %.3f; most / least tasks %.2f\n",
+                  config->workers, name, spent, result.events, each, (double) result.makespan_us / result.ideal_us,
+                  fair);
+    assert_string_equal(result.violation, "");
+    assert_int_equal(result.stats.committed, config->scheduler.tasks);
+    if (unfair > 0)
+        assert_true(result.least_tasks && fair <= unfair);
+    return each;
+}
+
+/* What an event costs does not grow with the cluster: a hundred times the workers, and as much work for each. Memory is slower when there is more of it,
+ * hence the factor; a walk over all workers for each event would be a factor of a hundred. */
+static void a_large_cluster_costs_no_more_an_event(void **state) {
+    (void) state;
+    sim_config_t config = crowded(many() / 100, 1000);
+    double of_few = run_crowd("calm", &config, 1.3);
+    config = crowded(many(), 10);
+    double of_many = run_crowd("calm", &config, 1.3);
+    assert_true(of_many <= 8 * of_few);
+}
+
+static void a_large_cluster_that_starts_slowly_is_fair(void **state) {
+    (void) state;
+    sim_config_t config = crowded(many() / 4, 20);
+    config.join_every_us = 40; /* the last after a twentieth of the job */
+    run_crowd("staggered", &config, 1.3);
+}
+
+/* A fifth of the workers stop for good, others break down and come back, connections break, tasks fail. */
+static void a_large_cluster_survives_trouble(void **state) {
+    (void) state;
+    sim_config_t config = crowded(many() / 4, 10);
+    for (uint32_t i = 1; i < SIM_PROFILES; i += 5)
+        config.stop_us[i] = 300000 + i;
+    config.fault_every_us = 5000000;
+    config.fault_until_us = 1500000;
+    config.broken = 0.5;
+    config.task_fails = 0.001;
+    for (config.seed = 1; config.seed <= 2; config.seed++)
+        run_crowd("trouble", &config, 0);
+}
+
 /* ---- stragglers ---- */
 
 static double twenty_ms(uint64_t seed, uint32_t task) {
@@ -309,6 +394,9 @@ int main(void) {
         cmocka_unit_test(long_tasks_go_out_by_ones),
         cmocka_unit_test(tiny_tasks_go_out_by_hundreds),
         cmocka_unit_test(staggered_start_ends_together),
+        cmocka_unit_test(a_large_cluster_costs_no_more_an_event),
+        cmocka_unit_test(a_large_cluster_that_starts_slowly_is_fair),
+        cmocka_unit_test(a_large_cluster_survives_trouble),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
