@@ -140,6 +140,69 @@ has_committed() {
     [ "$("$tools/journal_tasks" "$1" | wc -l)" -gt 0 ]
 }
 
+# ---- a sink that is stalled ----
+
+high_water() { # PID: KiB
+    sed -n 's/^VmHWM:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$1/status"
+}
+
+# A job whose rows are several times the sink's memory; what a coordinator and a worker take with hardly any, in KiB, is `least`.
+with_keys() {
+    distinct keys 400000
+    sort keys >wanted
+    run_as=("$tools/peak" kilobytes)
+    ok run ngrams "${SHARDS[0]}" --workers 1 -j 1
+    least=$(<kilobytes)
+}
+
+# Of the coordinator and of each worker: no more than that, --memory 8M and a tenth of it.
+expect_bounded() {
+    local worker most=$((least + 8 * 1024 * 11 / 10))
+    echo "peaks: $(<kilobytes) KiB, of an almost empty run $least KiB; workers $(for worker in "${remote[@]}"; do high_water "$worker"; done | paste -s -d ' ')"
+    [ "$(<kilobytes)" -lt "$most" ]
+    for worker in "${remote[@]}"; do
+        [ "$(high_water "$worker")" -lt "$most" ]
+    done
+}
+
+@test "a sink on a slow disk: memory is bounded, workers wait, the same bytes" {
+    [ -z "$SANITIZED" ] || skip 'memory means nothing with a sanitizer'
+    local least
+    with_keys
+    run_as+=(env LD_PRELOAD="$tools/storage.so" SLOW=100)
+    listen run sum keys --memory 8M --chunk 64K --reducers 1 -o rows
+    join
+    join
+    finish
+    expect_status 0
+    expect_same wanted rows
+    expect_summary ' 0 retries, 0 duplicates discarded'
+    expect_summary ' spilled'
+    expect_bounded
+}
+
+@test "a coordinator that is stopped: its workers wait with bounded memory, and nobody is given up" {
+    [ -z "$SANITIZED" ] || skip 'memory means nothing with a sanitizer'
+    local least coordinator
+    with_keys
+    listen run sum keys --memory 8M --chunk 64K --lease 1s --backup 0 --log-level info -o rows
+    coordinator=$(cat "/proc/$pid/task/$pid/children")
+    join
+    caught "${remote[0]}" 1500000
+    join
+    eventually both_joined
+    kill -STOP "$coordinator"
+    eventually stopped "${coordinator% }"
+    kill -CONT "${remote[0]}"
+    sleep 1.5 # longer than a lease; there is nothing to be waited for where nothing shall happen
+    kill -CONT "$coordinator"
+    finish
+    expect_status 0
+    expect_same wanted rows
+    ! said err 'queued again'
+    expect_bounded
+}
+
 # capture ARGUMENT...: capture.py in the background, until it says that it is.
 capture() {
     python3 "$BATS_TEST_DIRNAME/capture.py" "$@" >ready 3>&- &

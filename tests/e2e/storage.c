@@ -1,5 +1,6 @@
 /* Preloaded into the coordinator: STORAGE="FAULT CALL N" lets the Nth of its calls that change what is on the disk end in the FAULT: kill
- * (before it), torn (half of what it writes is written, then killed), or an errno. CALL is the call's name, or any. */
+ * (before it), torn (half of what it writes is written, then killed), or an errno. CALL is the call's name, or any. SLOW=MS makes each pwrite
+ * of a process named millrace take so long, as on a slow disk. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -69,6 +70,22 @@ ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t offset) {
 
 ssize_t pwritev64(int fd, const struct iovec *parts, int count, off_t offset) {
     return write_vector("pwritev64", fd, parts, count, offset);
+}
+
+static ssize_t write_slowly(const char *symbol, int fd, const void *data, size_t size, off_t offset) {
+    ssize_t (*next)(int, const void *, size_t, off_t) = real(symbol);
+    const char *ms = getenv("SLOW");
+    if (ms && !strcmp(program_invocation_short_name, "millrace"))
+        usleep((useconds_t) atoi(ms) * 1000);
+    return next(fd, data, size, offset);
+}
+
+ssize_t pwrite(int fd, const void *data, size_t size, off_t offset) {
+    return write_slowly("pwrite", fd, data, size, offset);
+}
+
+ssize_t pwrite64(int fd, const void *data, size_t size, off_t offset) {
+    return write_slowly("pwrite64", fd, data, size, offset);
 }
 
 int fdatasync(int fd) {
