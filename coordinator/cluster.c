@@ -299,6 +299,8 @@ int mr_cluster_run(mr_cluster_t *cluster, mr_error_t *error) {
         zloop_start(cluster->loop);
     if (!error->status && !mr_scheduler_finished(cluster->scheduler))
         mr_error_set(error, MR_STATUS_JOB, "the loop ended early: %s", zmq_strerror(zmq_errno()));
+    if (!error->status)
+        mr_cluster_print_last(cluster);
     config->ledger->tasks = mr_scheduler_stats(cluster->scheduler);
     mr_progress_end(config->progress, mr_clock_ms(), bytes_done(cluster), config->ledger->tasks.workers);
     mr_cluster_dismiss(cluster, error->status ? error->text : "all is reduced");

@@ -70,6 +70,23 @@ static void send_answers(mr_cluster_t *cluster) {
         memmove(cluster->answers.data, cluster->answers.data + sent * sizeof *answers, cluster->answers.size);
 }
 
+int mr_cluster_print(mr_cluster_t *cluster) {
+    const mr_cluster_config_t *config = &cluster->config;
+    if (!config->groups || !mr_groups_printable(config->groups, cluster->durable))
+        return 0;
+    mr_progress_clear(config->progress); /* on a terminal, the row would be put behind the bar */
+    return mr_groups_print(config->groups, cluster->durable, &config->ledger->rows, cluster->error);
+}
+
+int mr_cluster_print_last(mr_cluster_t *cluster) {
+    if (cluster->config.journal && cluster->config.groups && cluster->durable < cluster->ticket) {
+        if (mr_journal_wait(cluster->config.journal, cluster->ticket, cluster->error))
+            return -1;
+        cluster->durable = cluster->ticket;
+    }
+    return mr_cluster_print(cluster);
+}
+
 bool mr_cluster_journal_behind(const mr_cluster_t *cluster) {
     return cluster->config.journal && mr_journal_backlog(cluster->config.journal) > cluster->config.journal_memory;
 }
@@ -80,7 +97,7 @@ int mr_cluster_on_journal(zloop_t *loop, zmq_pollitem_t *item, void *argument) {
     (void) item;
     int failed = mr_journal_check(cluster->config.journal, &cluster->durable, cluster->error);
     send_answers(cluster);
-    if (failed)
+    if (failed || mr_cluster_print(cluster))
         return mr_cluster_fail(cluster);
     mr_cluster_grant(cluster);
     return mr_cluster_pump(cluster);

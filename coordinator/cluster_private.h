@@ -117,6 +117,10 @@ int mr_cluster_journal_commit(mr_cluster_t *cluster, const mr_partial_message_t 
 /* Sends COMMITTED when all that is committed so far is durable. */
 int mr_cluster_answer(mr_cluster_t *cluster, mr_member_t *member, uint64_t partial);
 
+/* Prints the results of a job with arguments that are complete and durable; the last ones are waited for. */
+int mr_cluster_print(mr_cluster_t *cluster);
+int mr_cluster_print_last(mr_cluster_t *cluster);
+
 /* So much waits to be written that no more should be asked for. */
 bool mr_cluster_journal_behind(const mr_cluster_t *cluster);
 

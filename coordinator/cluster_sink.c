@@ -151,12 +151,13 @@ static int commit(mr_cluster_t *cluster, mr_member_t *member, const mr_partial_m
                             (unsigned long long) config->ledger->rejected, (unsigned long long) config->skip_bad);
     if (mr_cluster_journal_commit(cluster, partial))
         return -1;
-    if (config->groups && partial->results_count &&
-        mr_groups_will_print(config->groups, partial->results[0].task, partial->results_count))
-        mr_progress_clear(config->progress); /* on a terminal, the row would be put behind the bar */
-    return config->groups ? mr_groups_commit(config->groups, partial->worker, partial->partial, partial->results,
-                                             partial->results_count, &config->ledger->rows, cluster->error)
-                          : mr_sink_commit(config->sink, partial->worker, partial->partial, cluster->error);
+    if (config->sink)
+        return mr_sink_commit(config->sink, partial->worker, partial->partial, cluster->error);
+    return mr_groups_commit(config->groups, partial->worker, partial->partial, partial->results, partial->results_count,
+                            cluster->ticket, cluster->error) ||
+                   mr_cluster_print(cluster)
+               ? -1
+               : 0;
 }
 
 static int take_partial(mr_cluster_t *cluster, mr_member_t *member, const mr_partial_message_t *partial) {

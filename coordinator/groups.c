@@ -7,6 +7,7 @@
 
 typedef struct group {
     uint32_t left;     /* tasks not committed */
+    uint64_t ticket;   /* of its last commit */
     mr_table_t *table; /* NULL before the first commit, and after printing */
 } group_t;
 
@@ -24,7 +25,9 @@ struct mr_groups {
     mr_output_t *output;
     bool in_order;
     staged_t *staged;
-    uint32_t next; /* in order: the next group to print */
+    uint32_t *ready;      /* groups in the order in which they became complete; owned */
+    uint32_t ready_count; /* of them */
+    uint32_t printed;     /* so many of them; in order: so many groups */
     uint32_t count;
     group_t items[];
 };
@@ -34,7 +37,9 @@ mr_groups_t *mr_groups_new(const mr_job_t *job, const mr_work_t *work, mr_output
     uint32_t count;
     uint32_t *sizes = mr_work_group_sizes(work, &count);
     mr_groups_t *groups = sizes ? calloc(1, sizeof *groups + count * sizeof *groups->items) : NULL;
-    if (groups) {
+    uint32_t *ready = groups ? malloc((count + (size_t) 1) * sizeof *ready) : NULL;
+    if (ready) {
+        groups->ready = ready;
         groups->job = job;
         groups->work = work;
         groups->output = output;
@@ -44,6 +49,8 @@ mr_groups_t *mr_groups_new(const mr_job_t *job, const mr_work_t *work, mr_output
             groups->items[i].left = sizes[i];
     } else {
         mr_error_memory(error, "planning");
+        free(groups);
+        groups = NULL;
     }
     free(sizes);
     return groups;
@@ -64,6 +71,7 @@ void mr_groups_destroy(mr_groups_t **groups) {
         unlink_staged(&self->staged);
     for (uint32_t i = 0; i < self->count; i++)
         mr_table_destroy(&self->items[i].table);
+    free(self->ready);
     free(self);
     *groups = NULL;
 }
@@ -193,22 +201,30 @@ static int print_group(mr_groups_t *groups, group_t *group, uint64_t *rows, mr_e
     return failed;
 }
 
-static int print_complete(mr_groups_t *groups, group_t *group, uint64_t *rows, mr_error_t *error) {
-    if (!groups->in_order)
-        return group->left ? 0 : print_group(groups, group, rows, error);
-    while (groups->next < groups->count && !groups->items[groups->next].left)
-        if (print_group(groups, &groups->items[groups->next++], rows, error))
+/* The next group to print, if it is complete and what made it so is durable. */
+static group_t *next_to_print(mr_groups_t *groups, uint64_t durable) {
+    if (groups->printed == (groups->in_order ? groups->count : groups->ready_count))
+        return NULL;
+    group_t *group = &groups->items[groups->in_order ? groups->printed : groups->ready[groups->printed]];
+    return !group->left && group->ticket <= durable ? group : NULL;
+}
+
+bool mr_groups_printable(mr_groups_t *groups, uint64_t durable) {
+    return next_to_print(groups, durable) != NULL;
+}
+
+int mr_groups_print(mr_groups_t *groups, uint64_t durable, uint64_t *rows, mr_error_t *error) {
+    group_t *group;
+    while ((group = next_to_print(groups, durable))) {
+        groups->printed++;
+        if (print_group(groups, group, rows, error))
             return -1;
+    }
     return 0;
 }
 
-bool mr_groups_will_print(const mr_groups_t *groups, uint32_t task, size_t count) {
-    uint32_t number = mr_work_group(groups->work, task);
-    return groups->items[number].left == count && (!groups->in_order || groups->next == number);
-}
-
 int mr_groups_commit(mr_groups_t *groups, uint32_t worker, uint64_t partial, const mr_result_t *results, size_t count,
-                     uint64_t *rows, mr_error_t *error) {
+                     uint64_t ticket, mr_error_t *error) {
     if (!count)
         return 0;
     uint32_t number = mr_work_group(groups->work, results[0].task);
@@ -219,6 +235,9 @@ int mr_groups_commit(mr_groups_t *groups, uint32_t worker, uint64_t partial, con
     if (fold_partial(groups, worker, partial, group, error))
         return -1;
     mr_groups_drop(groups, worker, partial);
+    group->ticket = ticket;
     group->left -= (uint32_t) count;
-    return print_complete(groups, group, rows, error);
+    if (!group->left)
+        groups->ready[groups->ready_count++] = number;
+    return 0;
 }

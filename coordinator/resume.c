@@ -76,7 +76,10 @@ static int take_group(const taker_t *taker, const mr_journal_commit_t *commit, m
         if (stage_run(taker, commit, &commit->runs[i], error))
             return -1;
     return mr_groups_commit(taker->target->groups, commit->worker, commit->partial, commit->results,
-                            commit->result_count, &taker->target->ledger->rows, error);
+                            commit->result_count, 0, error) ||
+                   mr_groups_print(taker->target->groups, 0, &taker->target->ledger->rows, error)
+               ? -1
+               : 0;
 }
 
 static int take_runs(const taker_t *taker, const mr_journal_commit_t *commit, mr_error_t *error) {

@@ -125,6 +125,17 @@ static int begin(mr_serve_t *serve, uint32_t slot, mr_queued_t *queued) {
     return launch(serve, job);
 }
 
+/* A slot is free, but not its ports. Said once. */
+static void tell_ports(mr_serve_t *serve, const mr_queued_t *queued) {
+    char text[512];
+    if (serve->ports_told)
+        return;
+    mr_serve_why(serve, queued, text, sizeof text);
+    mr_log(MR_LOG_WARNING, "job %llu waits: %s", (unsigned long long) queued->id, text);
+    serve->ports_told = true;
+    mr_serve_news(serve, queued->id);
+}
+
 /* What was started before goes on also when its workers have not come back yet. */
 int mr_serve_start_jobs(mr_serve_t *serve) {
     mr_queued_t queued;
@@ -133,10 +144,16 @@ int mr_serve_start_jobs(mr_serve_t *serve) {
         int found = mr_job_queue_next(serve->queue, &queued, serve->error);
         if (found <= 0)
             return found;
-        if ((!queued.lives && !serve->roll.count) || find_slot(serve, &slot)) {
+        if (!queued.lives && !serve->roll.count) {
             mr_queued_free(&queued);
             return 0;
         }
+        if (find_slot(serve, &slot)) {
+            tell_ports(serve, &queued);
+            mr_queued_free(&queued);
+            return 0;
+        }
+        serve->ports_told = false;
         if (begin(serve, slot, &queued))
             return -1;
     }
@@ -305,11 +322,11 @@ void mr_serve_free_jobs(mr_serve_t *serve) {
 
 /* ---- why one waits ---- */
 
-static void why_queued(const mr_serve_t *serve, char *text, size_t size) {
+static void why_queued(const mr_serve_t *serve, const mr_queued_t *queued, char *text, size_t size) {
     size_t used = 0;
     uint32_t free;
     char ports[128];
-    if (!serve->roll.count) {
+    if (!serve->roll.count && !queued->lives) {
         snprintf(text, size, "no worker has joined at %s; start one: millrace-worker --connect %s",
                  serve->listen.control, serve->listen.control);
         return;
@@ -332,7 +349,7 @@ void mr_serve_why(mr_serve_t *serve, const mr_queued_t *queued, char *text, size
     if (serve->ending_ms && !mr_queued_ended(queued))
         snprintf(text, size, "the coordinator is about to end; the next one goes on");
     else if (queued->state == MR_JOB_QUEUED)
-        why_queued(serve, text, size);
+        why_queued(serve, queued, text, size);
     else if (job && !*job->endpoint)
         snprintf(text, size, "it is being planned");
     else if (job && !job->merging && !serve->roll.count)

@@ -54,6 +54,7 @@ typedef struct mr_serve {
     int64_t ticked_ms;
     int64_t swept_ms;  /* when old jobs were last looked for */
     int64_t ending_ms; /* when it was told to end; 0: it was not */
+    bool ports_told;   /* that a job waits for ports */
     bool over;
     mr_error_t *error; /* of mr_serve_run */
 } mr_serve_t;

@@ -186,6 +186,54 @@ coordinator_of() {
     expect_jobs '1 done 2 0'
 }
 
+@test "rows that grow: those that were printed before a kill are printed again, and in the same order" {
+    queue sum-range $(seq 40000000 3000000 160000000) --flush 20ms --lease 2s
+    serve
+    join
+    join
+    eventually test -s S/jobs/1/output
+    eventually coordinator_of 1
+    kill -STOP "$coordinator"
+    cp S/jobs/1/output before
+    kill -KILL "$coordinator"
+    eventually said err 'job 1: done'
+    cmp -n "$(stat -c %s before)" before S/jobs/1/output
+    [ "$(cut -f 1 S/jobs/1/output | sort -n)" = "$(seq 40000000 3000000 160000000)" ]
+    end_serve
+    expect_jobs '1 done 2 0'
+}
+
+@test "a job works in its folder, and the settings of the server's environment are not its own" {
+    mkdir -p in/some
+    cp "$BATS_FILE_TMPDIR/text" in/some/text
+    echo 'top = 2' >in/some/millrace.conf
+    (cd in/some && "$MILLRACE_BUILD/tests/enqueue" ../../S 0 ngrams text)
+    cd in
+    MILLRACE_TOP=1 MILLRACE_DRY_RUN=1 MILLRACE_QUIET=1 start serve --state ../S --listen tcp://127.0.0.1:* --workers 1 -j 1 --log-level info
+    cd ..
+    eventually said in/err 'job 1: done'
+    [ "$(wc -l <S/jobs/1/output)" -eq 2 ]
+    end_serve
+}
+
+@test "a port that another program has: the job waits until it is free" {
+    ngrams
+    serve
+    python3 -c 'import socket, sys, time
+held = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+print("held", flush=True)
+time.sleep(600)' $((${endpoint##*:} + 2)) >held 3>&- &
+    local holder=$!
+    eventually said held held
+    join
+    eventually said err 'warning: job 1 waits: another program listens at some of the ports'
+    [ ! -e S/jobs/1 ]
+    kill "$holder"
+    wait "$holder" || true
+    eventually said err 'job 1: done'
+    end_serve
+}
+
 @test "a job whose coordinators are killed again and again has failed; the next runs" {
     local last=
     ngrams --chunk 512

@@ -20,6 +20,8 @@ typedef struct stage {
     mr_groups_t *groups;
     const mr_job_t *job;
     uint64_t rows;
+    uint64_t ticket;  /* of the next commit */
+    uint64_t durable; /* tickets up to this one are */
     mr_error_t error;
     char path[64];
 } stage_t;
@@ -67,7 +69,10 @@ static void put(stage_t *stage, uint32_t worker, uint64_t partial, const char *k
 
 static int commit(stage_t *stage, uint32_t worker, uint64_t partial, uint32_t task) {
     mr_result_t result = {.task = task, .attempt = 1};
-    return mr_groups_commit(stage->groups, worker, partial, &result, 1, &stage->rows, &stage->error);
+    return mr_groups_commit(stage->groups, worker, partial, &result, 1, stage->ticket, &stage->error) ||
+                   mr_groups_print(stage->groups, stage->durable, &stage->rows, &stage->error)
+               ? -1
+               : 0;
 }
 
 static void printed_when_complete(void **state) {
@@ -103,6 +108,43 @@ static void printed_in_order(void **state) {
     tear_down(&stage, "a\t1\nb\t2\nc\t3\n");
 }
 
+/* In the order in which they became complete, each when the commit that made it so is durable, and not before one that came earlier. */
+static void printed_when_durable(void **state) {
+    (void) state;
+    stage_t stage;
+    set_up(&stage, 3, 3, false);
+    put(&stage, 1, 1, "c", 3);
+    put(&stage, 1, 2, "b", 2);
+    put(&stage, 1, 3, "a", 1);
+    for (stage.ticket = 1; stage.ticket <= 3; stage.ticket++)
+        assert_int_equal(commit(&stage, 1, stage.ticket, 3 - (uint32_t) stage.ticket), 0);
+    mr_groups_drop_worker(stage.groups, 1); /* what is committed is not staged any more */
+    assert_int_equal(stage.rows, 0);
+    assert_false(mr_groups_printable(stage.groups, 0));
+    assert_true(mr_groups_printable(stage.groups, 1));
+    assert_int_equal(mr_groups_print(stage.groups, 1, &stage.rows, &stage.error), 0);
+    assert_int_equal(stage.rows, 1);
+    assert_int_equal(mr_groups_print(stage.groups, 3, &stage.rows, &stage.error), 0);
+    assert_int_equal(stage.rows, 3);
+    assert_false(mr_groups_printable(stage.groups, UINT64_MAX));
+    tear_down(&stage, "c\t3\nb\t2\na\t1\n");
+}
+
+static void in_order_and_durable(void **state) {
+    (void) state;
+    stage_t stage;
+    set_up(&stage, 2, 2, true);
+    put(&stage, 1, 1, "b", 2);
+    put(&stage, 1, 2, "a", 1);
+    stage.ticket = 1;
+    assert_int_equal(commit(&stage, 1, 1, 1), 0);
+    stage.ticket = 2;
+    assert_int_equal(commit(&stage, 1, 2, 0), 0);
+    assert_false(mr_groups_printable(stage.groups, 1));
+    assert_int_equal(mr_groups_print(stage.groups, 2, &stage.rows, &stage.error), 0);
+    tear_down(&stage, "a\t1\nb\t2\n");
+}
+
 /* What is staged counts for its own worker and partial only, and is gone when dropped. */
 static void staged_runs_are_kept_apart(void **state) {
     (void) state;
@@ -131,7 +173,7 @@ static void groups_are_never_mixed(void **state) {
     set_up(&stage, 4, 2, false);
     const mr_result_t results[] = {{.task = 0, .attempt = 1}, {.task = 1, .attempt = 1}};
     put(&stage, 1, 1, "x", 1);
-    assert_int_equal(mr_groups_commit(stage.groups, 1, 1, results, 2, &stage.rows, &stage.error), -1);
+    assert_int_equal(mr_groups_commit(stage.groups, 1, 1, results, 2, 0, &stage.error), -1);
     assert_int_equal(stage.error.status, MR_STATUS_JOB);
     stage.error = (mr_error_t){0};
     tear_down(&stage, "");
@@ -176,6 +218,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(printed_when_complete),
         cmocka_unit_test(printed_in_order),
+        cmocka_unit_test(printed_when_durable),
+        cmocka_unit_test(in_order_and_durable),
         cmocka_unit_test(staged_runs_are_kept_apart),
         cmocka_unit_test(groups_are_never_mixed),
         cmocka_unit_test(malformed_runs_are_not_staged),
