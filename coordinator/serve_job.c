@@ -142,7 +142,7 @@ static const char *text_of(const char *line, const char *level) {
         return NULL;
     line += strlen(ours);
     size_t length = strcspn(line, ": ");
-    if (line[length] == ':' && length < sizeof known)
+    if (length < sizeof known && line[length] == ':')
         memcpy(known, line, length);
     if (mr_log_level_find(known) < 0)
         return level ? NULL : line;

@@ -96,7 +96,7 @@ static int take_option(mr_settings_t *settings, mr_options_t *options, const tab
                        mr_error_t *error) {
     char source[96], letter;
     bool has_value;
-    if (got >= JOB_OPTION)
+    if (got >= JOB_OPTION && table->job)
         return mr_options_set(options, table->job->options[got - JOB_OPTION].name, optarg, error);
     unsigned setting = (unsigned) (got >= SETTING_OPTION ? got - SETTING_OPTION : setting_of_letter(got));
     snprintf(source, sizeof source, "--%s", mr_settings_name(setting, &letter, &has_value));
