@@ -15,9 +15,9 @@ RUN cmake --preset release -DMILLRACE_TESTS=OFF -DCMAKE_INSTALL_PREFIX=/usr/loca
     && DESTDIR=/image cmake --install build/release --strip \
     && rm -r /image/usr/local/include /image/usr/local/share \
     && install scripts/container/* /image/usr/local/bin
-# The packages of the libraries that the programs are linked with: what the second stage installs.
+# The packages of the libraries that the programs are linked with, and of the one that they load for URLs: what the second stage installs.
 RUN readelf -d /image/usr/local/bin/millrace* 2>/dev/null | sed -n 's/.*(NEEDED).*\[\(.*\)\]/*\/\1/p' | sort -u \
-    | xargs dpkg -S | sed 's/:.*//' | sort -u >/image/packages && cat /image/packages
+    | xargs dpkg -S | sed '$alibcurl4' | sed 's/:.*//' | sort -u >/image/packages && cat /image/packages
 
 FROM $BASE
 COPY --from=build /image/packages /usr/local/share/millrace/

@@ -33,7 +33,7 @@ static size_t spec_bytes(const mr_cluster_t *cluster, const mr_spec_t *spec, siz
     const mr_segment_t *segments = (const mr_segment_t *) (const void *) cluster->segments.data + first_segment;
     size_t bytes = spec->payload.size;
     for (size_t i = 0; i < spec->segment_count; i++)
-        bytes += strlen(segments[i].path) + 64;
+        bytes += strlen(segments[i].path) + (segments[i].url ? strlen(segments[i].url) : 0) + 64;
     return bytes;
 }
 

@@ -63,14 +63,17 @@ int mr_inputs_collect(mr_inputs_t *inputs, const mr_inputs_config_t *config, int
         result = conclude(&collector, error);
     free(collector.seen.items);
     free(collector.cwd);
+    mr_http_destroy(&collector.http);
     if (result)
         mr_inputs_free(inputs);
     return result;
 }
 
 void mr_inputs_free(mr_inputs_t *inputs) {
-    for (size_t i = 0; i < inputs->count; i++)
+    for (size_t i = 0; i < inputs->count; i++) {
         free(inputs->items[i].path);
+        free(inputs->items[i].url);
+    }
     free(inputs->items);
     *inputs = (mr_inputs_t){0};
 }
@@ -83,15 +86,29 @@ static bool unchanged(const mr_input_t *input) {
 }
 
 int mr_inputs_verify(const mr_inputs_t *inputs, mr_error_t *error) {
+    mr_http_t *http = NULL;
+    int failed = 0;
+    for (size_t i = 0; i < inputs->count && !failed; i++) {
+        const mr_input_t *input = &inputs->items[i];
+        if (input->url)
+            failed = mr_inputs_http(&http, error) || mr_inputs_verify_url(http, input, error) ? -1 : 0;
+        else if (!unchanged(input))
+            failed = mr_error_set(error, MR_STATUS_INPUT, "%s: changed during the job", input->name);
+    }
+    mr_http_destroy(&http);
+    return failed;
+}
+
+bool mr_inputs_have_url(const mr_inputs_t *inputs) {
     for (size_t i = 0; i < inputs->count; i++)
-        if (!unchanged(&inputs->items[i]))
-            return mr_error_set(error, MR_STATUS_INPUT, "%s: changed during the job", inputs->items[i].name);
-    return 0;
+        if (inputs->items[i].url)
+            return true;
+    return false;
 }
 
 bool mr_inputs_contain(const mr_inputs_t *inputs, dev_t device, ino_t inode) {
     for (size_t i = 0; i < inputs->count; i++)
-        if (inputs->items[i].device == device && inputs->items[i].inode == inode)
+        if (!inputs->items[i].url && inputs->items[i].device == device && inputs->items[i].inode == inode)
             return true;
     return false;
 }

@@ -13,14 +13,16 @@
 #include "input/reader.h"
 
 typedef struct mr_input {
-    char *path; /* owned; absolute */
+    char *path; /* owned; absolute; of a URL what may be shown of it */
     const char
         *name;     /* as the user gave it (or found under a directory), for messages; the end of path, or a constant */
     uint64_t size; /* bytes */
-    int64_t mtime_ns; /* since the epoch */
+    int64_t mtime_ns; /* since the epoch; of a URL its version (input/http.h) */
     dev_t device;     /* with inode: the file's identity */
     ino_t inode;
     mr_format_t format;
+    char *url;            /* owned; secret; NULL: it is a file */
+    bool whole;           /* it cannot be read from its middle */
     uint64_t fingerprint; /* input/fingerprint.h; 0: not asked for */
 } mr_input_t;
 
@@ -47,6 +49,9 @@ void mr_inputs_free(mr_inputs_t *inputs);
 
 /* Looks at every input again: status INPUT "changed during the job" if one differs from what was collected. */
 int mr_inputs_verify(const mr_inputs_t *inputs, mr_error_t *error);
+
+/* True if one of them is not a file. */
+bool mr_inputs_have_url(const mr_inputs_t *inputs);
 
 /* True if the open file is one of the inputs (device and inode). */
 bool mr_inputs_contain(const mr_inputs_t *inputs, dev_t device, ino_t inode);

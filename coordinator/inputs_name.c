@@ -10,6 +10,7 @@
 #include "input/fingerprint.h"
 #include "input/format.h"
 #include "input/source.h"
+#include "input/url.h"
 #include "inputs_private.h"
 
 int mr_collect_problem(mr_collector_t *collector, const char *format, ...) {
@@ -42,6 +43,15 @@ static int reserve(mr_collector_t *collector) {
     return 0;
 }
 
+int mr_collect_append(mr_collector_t *collector, const mr_input_t *input) {
+    mr_inputs_t *inputs = collector->inputs;
+    if (reserve(collector))
+        return -1;
+    inputs->items[inputs->count++] = *input;
+    inputs->bytes += input->size;
+    return 0;
+}
+
 /* The absolute path, and in *tail what of it is `name`, so that a name is stored once. */
 static char *absolute(const mr_collector_t *collector, const char *name, const char **tail) {
     size_t base = name[0] == '/' ? 0 : strlen(collector->cwd), size = strlen(name) + 1;
@@ -56,7 +66,6 @@ static char *absolute(const mr_collector_t *collector, const char *name, const c
 
 static int append(mr_collector_t *collector, const char *name, const char *alias, const struct stat *status,
                   const mr_sniffed_t *sniffed) {
-    mr_inputs_t *inputs = collector->inputs;
     mr_input_t input = {
         .size = (uint64_t) status->st_size,
         .mtime_ns = mr_mtime_ns(status),
@@ -68,12 +77,10 @@ static int append(mr_collector_t *collector, const char *name, const char *alias
     input.path = absolute(collector, name, &input.name);
     if (alias)
         input.name = alias;
-    if (!input.path || reserve(collector)) {
+    if (!input.path || mr_collect_append(collector, &input)) {
         free(input.path);
         return mr_error_memory(collector->fatal, "collecting inputs");
     }
-    inputs->items[inputs->count++] = input;
-    inputs->bytes += input.size;
     return 0;
 }
 
@@ -160,6 +167,10 @@ int mr_collect_name(mr_collector_t *collector, const char *name, bool pattern) {
     struct stat status;
     if (strcmp(name, "-") == 0)
         return mr_collect_stdin(collector);
+    if (mr_url_is(name))
+        return mr_collect_url(collector, name);
+    if (!strncmp(name, "s3://", 5))
+        return mr_collect_problem(collector, "%s: not read; a pre-signed URL is (aws s3 presign %s)", name, name);
     if (stat(name, &status)) {
         if (errno == ENOENT && pattern && has_wildcards(name))
             return collect_pattern(collector, name);

@@ -4,6 +4,7 @@
 
 #include <sys/stat.h>
 
+#include "input/http.h"
 #include "inputs.h"
 
 /* Files and directories seen, by identity: an open-addressing set. Zeroed: empty. */
@@ -26,6 +27,7 @@ typedef struct mr_collector {
     char *cwd;        /* owned; ends in / */
     size_t capacity;  /* of inputs->items */
     mr_seen_t seen;   /* under --recursive */
+    mr_http_t *http;  /* owned; NULL: no URL was met */
     bool stdin_taken; /* by `-` or by a list */
     size_t problems;
     mr_error_t first;  /* of the problems */
@@ -41,6 +43,17 @@ int mr_collect_name(mr_collector_t *collector, const char *name, bool pattern);
 
 /* What should be a regular file. `alias`: shown instead of `name`, a constant, or NULL. */
 int mr_collect_file(mr_collector_t *collector, const char *name, const char *alias);
+
+int mr_collect_url(mr_collector_t *collector, const char *url);
+
+/* Adds to the list; its strings are taken over. -1: memory is out, nothing is said or taken. */
+int mr_collect_append(mr_collector_t *collector, const mr_input_t *input);
+
+/* A client, made at the first call. */
+int mr_inputs_http(mr_http_t **http, mr_error_t *error);
+
+/* Asks whether it is what was collected. */
+int mr_inputs_verify_url(mr_http_t *http, const mr_input_t *input, mr_error_t *error);
 
 /* All files under a directory. */
 int mr_collect_directory(mr_collector_t *collector, const char *name, const struct stat *status);

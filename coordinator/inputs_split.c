@@ -1,4 +1,4 @@
-/* Inputs become tasks. A gzip file larger than a chunk cannot be cut, so these come first, largest first: the last to end should be small.
+/* Inputs become tasks. A gzip file larger than a chunk cannot be cut, nor what a server sends as a whole only, so these come first, largest first: the last to end should be small.
  * Then, in the order of the inputs, plain files larger than a chunk in ranges of equal size, and runs of small files together. */
 #include <stdlib.h>
 
@@ -80,6 +80,10 @@ static bool is_large(const cutter_t *cutter, const mr_input_t *input) {
     return input->size > cutter->chunk;
 }
 
+static bool is_divisible(const mr_input_t *input) {
+    return input->format == MR_FORMAT_PLAIN && !input->whole;
+}
+
 static int larger_first(const void *a, const void *b) {
     const mr_split_t *x = a, *y = b;
     if (x->end != y->end)
@@ -87,10 +91,10 @@ static int larger_first(const void *a, const void *b) {
     return x->input < y->input ? -1 : 1;
 }
 
-static int add_large_gzip(cutter_t *cutter) {
+static int add_large_whole(cutter_t *cutter) {
     for (size_t i = 0; i < cutter->inputs->count; i++) {
         const mr_input_t *input = &cutter->inputs->items[i];
-        if (input->format == MR_FORMAT_GZIP && is_large(cutter, input) && add_whole(cutter, i))
+        if (!is_divisible(input) && is_large(cutter, input) && add_whole(cutter, i))
             return -1;
     }
     if (cutter->splits->count > 1)
@@ -103,7 +107,7 @@ static int add_others(cutter_t *cutter) {
     for (size_t i = 0; i < cutter->inputs->count; i++) {
         const mr_input_t *input = &cutter->inputs->items[i];
         int result = is_large(cutter, input) ? end_pack(cutter) : add_to_pack(cutter, i);
-        if (result == 0 && is_large(cutter, input) && input->format == MR_FORMAT_PLAIN)
+        if (result == 0 && is_large(cutter, input) && is_divisible(input))
             result = add_ranges(cutter, i);
         if (result)
             return -1;
@@ -116,7 +120,7 @@ int mr_inputs_split(const mr_inputs_t *inputs, uint64_t chunk, mr_splits_t *spli
     cutter_t cutter = {.inputs = inputs, .splits = splits, .chunk = chunk ? chunk : 1, .error = error};
     if (inputs->count > UINT32_MAX)
         return mr_error_set(error, MR_STATUS_INPUT, "more than 2^32 input files");
-    if (add_large_gzip(&cutter) || add_others(&cutter)) {
+    if (add_large_whole(&cutter) || add_others(&cutter)) {
         mr_splits_free(splits);
         return -1;
     }

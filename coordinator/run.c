@@ -20,6 +20,7 @@
 #include "timeline.h"
 
 #define LEAST_CHUNK ((uint64_t) 256 << 10)
+#define LEAST_URL_CHUNK ((uint64_t) 4 << 20) /* each is a request */
 #define MOST_CHUNK ((uint64_t) 8 << 20)
 #define TASKS_A_THREAD 128 /* enough for threads to end together, few enough to cost nothing */
 #define GRACE_MS 2000      /* for local workers to end by themselves */
@@ -42,11 +43,12 @@ typedef struct run {
 
 /* ---- plan ---- */
 
-static uint64_t choose_chunk(const mr_request_t *request, uint64_t bytes) {
-    uint64_t chunk = bytes / (TASKS_A_THREAD * (uint64_t) request->cluster.threads);
+static uint64_t choose_chunk(const mr_request_t *request, const mr_inputs_t *inputs) {
+    uint64_t chunk = inputs->bytes / (TASKS_A_THREAD * (uint64_t) request->cluster.threads);
+    uint64_t least = mr_inputs_have_url(inputs) ? LEAST_URL_CHUNK : LEAST_CHUNK;
     if (request->chunk)
         return request->chunk;
-    return chunk < LEAST_CHUNK ? LEAST_CHUNK : chunk > MOST_CHUNK ? MOST_CHUNK : chunk;
+    return chunk < least ? least : chunk > MOST_CHUNK ? MOST_CHUNK : chunk;
 }
 
 static int plan_files(run_t *run, mr_error_t *error) {
@@ -55,7 +57,7 @@ static int plan_files(run_t *run, mr_error_t *error) {
     inputs.spool_dir = run->resume.journal ? NULL : run->scratch.dir; /* what is spooled could not be read again */
     if (mr_inputs_collect(&run->work.inputs, &inputs, request->operand_count, request->operands, error))
         return -1;
-    run->chunk = run->resume.chunk ? run->resume.chunk : choose_chunk(request, run->work.inputs.bytes);
+    run->chunk = run->resume.chunk ? run->resume.chunk : choose_chunk(request, &run->work.inputs);
     if (mr_inputs_split(&run->work.inputs, run->chunk, &run->work.splits, error))
         return -1;
     run->ledger.files = run->work.inputs.count;

@@ -79,7 +79,8 @@ static int add_segment(const mr_work_t *work, const mr_split_t *split, uint32_t 
                             .end = whole ? input->size : split->end,
                             .format = input->format,
                             .input = split->input + index,
-                            .fingerprint = input->fingerprint};
+                            .fingerprint = input->fingerprint,
+                            .url = input->url};
     return mr_buffer_append(segments, &segment, sizeof segment);
 }
 

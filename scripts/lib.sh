@@ -3,8 +3,9 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # What a build needs, and what the tests need beyond that (Debian's names).
-build_packages=(gcc g++ cmake ninja-build pkg-config libzmq3-dev libczmq-dev libmsgpack-dev libisal-dev libsqlite3-dev libjansson-dev)
-test_packages=(libcmocka-dev zlib1g-dev bats parallel jq mawk gzip procps psmisc strace libfaketime util-linux python3 wamerican-huge xxd)
+build_packages=(gcc g++ cmake ninja-build pkg-config libzmq3-dev libczmq-dev libmsgpack-dev libisal-dev libsqlite3-dev libjansson-dev
+    libcurl4-openssl-dev)
+test_packages=(libcmocka-dev zlib1g-dev bats parallel jq mawk gzip procps psmisc strace libfaketime util-linux python3 openssl wamerican-huge xxd)
 chaos_packages=(iproute2 nftables)
 check_packages=(clang clang-format clang-tidy cppcheck universal-ctags libclang-rt-14-dev)
 fuzz_packages=(clang libclang-rt-14-dev)

@@ -10,6 +10,7 @@
 #include "log.h"
 
 #define MOST_TOLD 10u
+#define TRIES 7u /* of a request for a URL: for 12 s */
 
 enum { UNKNOWN, SEEN, UNSEEN };
 
@@ -83,9 +84,17 @@ static int look(mr_sight_t *sight, mr_source_t *source, mr_error_t *error) {
     return failed;
 }
 
+static int open_url(mr_eye_t *eye, mr_source_t *source, mr_error_t *error) {
+    if (!eye->http)
+        eye->http = mr_http_new(TRIES, eye->fetch.stopped, eye->fetch.context, error);
+    return eye->http ? mr_http_open(eye->http, source, error) : -1;
+}
+
 static int open_input(void *context, mr_source_t *source, mr_error_t *error) {
     mr_eye_t *eye = context;
     mr_error_t here = {0};
+    if (source->segment.url && *source->segment.url)
+        return open_url(eye, source, error);
     if (!mr_fetch_can(&eye->fetch))
         return open_here(eye->sight, source, error);
     return look(eye->sight, source, &here) ? mr_fetch_open(&eye->fetch, source, error) : 0;
@@ -114,4 +123,5 @@ void mr_eye_init(mr_eye_t *eye, mr_sight_t *sight, bool (*stopped)(void *context
 
 void mr_eye_close(mr_eye_t *eye) {
     mr_fetch_close(&eye->fetch);
+    mr_http_destroy(&eye->http);
 }

@@ -1,4 +1,4 @@
-/* sight.h - which of the job's inputs this process sees (docs/inputs.md), and how its threads open them: as files, or from the coordinator.
+/* sight.h - which of the job's inputs this process sees (docs/inputs.md), and how its threads open them: as files, from the coordinator, or by URL.
  *
  * Each input is looked at once: what is found to be another file, or is not there, is not looked at again. */
 #ifndef MR_SIGHT_H
@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "fetch.h"
+#include "input/http.h"
 #include "input/root.h"
 
 /* What all threads of a process share. */
@@ -24,6 +25,7 @@ typedef struct mr_eye {
     mr_sight_t *sight; /* borrowed */
     mr_access_t access;
     mr_fetch_t fetch;
+    mr_http_t *http; /* NULL: no URL was met */
 } mr_eye_t;
 
 void mr_sight_init(mr_sight_t *sight, const mr_root_t *root);
