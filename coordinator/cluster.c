@@ -14,7 +14,6 @@
 #define MAX_CREDIT 4096
 #define MAX_BATCH 1024
 #define CREDIT_MS 50
-#define SILENT_BEATS 4                 /* a worker not heard for so many heartbeats may be stopped */
 #define TASKS_BYTES ((size_t) 4 << 20) /* a TASKS message is sent when its paths and payloads pass this */
 
 int mr_cluster_fail(mr_cluster_t *cluster) {
@@ -270,7 +269,8 @@ mr_cluster_t *mr_cluster_new(const mr_cluster_config_t *config, mr_error_t *erro
                                        .credit_ms = CREDIT_MS,
                                        .max_batch = MAX_BATCH,
                                        .backup_floor_ms = config->backup_ms,
-                                       .silent_ms = SILENT_BEATS * (int64_t) config->lease_ms / MR_CLUSTER_BEATS,
+                                       .silent_ms =
+                                           MR_CLUSTER_SILENT_BEATS * (int64_t) config->lease_ms / MR_CLUSTER_BEATS,
                                        .first_attempt = config->first_attempt};
     if (cluster) {
         cluster->config = *config;

@@ -5,7 +5,20 @@
 #include "log.h"
 #include "timeline.h"
 
+#define BEATS_A_MS 2u  /* from so many workers in a millisecond */
+#define LEAST_BEATS 8u /* heartbeats in a lease, however many workers there are */
+
 /* ---- WELCOME and JOB ---- */
+
+/* The more there are, the less often each is to speak: heartbeats of thousands would be most of what a coordinator hears. */
+static uint32_t heartbeat_ms(mr_cluster_t *cluster) {
+    uint32_t lease = cluster->config.lease_ms, beat = lease / MR_CLUSTER_BEATS;
+    uint32_t crowded = cluster->members.present / BEATS_A_MS;
+    if (crowded > beat)
+        beat = crowded < lease / LEAST_BEATS ? crowded : lease / LEAST_BEATS;
+    mr_scheduler_silence(cluster->scheduler, MR_CLUSTER_SILENT_BEATS * (int64_t) beat);
+    return beat;
+}
 
 static void send_welcome(mr_cluster_t *cluster, mr_member_t *member) {
     const mr_cluster_config_t *config = &cluster->config;
@@ -14,7 +27,7 @@ static void send_welcome(mr_cluster_t *cluster, mr_member_t *member) {
                                     .welcome = {MR_PROTOCOL, MILLRACE_VERSION, cluster->epoch, cluster->job_id,
                                                 member->number, member->lane_endpoint,
                                                 member->local ? cluster->sink_endpoint : cluster->listen.sink,
-                                                config->lease_ms / MR_CLUSTER_BEATS, config->lease_ms,
+                                                heartbeat_ms(cluster), config->lease_ms,
                                                 member->local ? "" : cluster->listen.inputs}});
 }
 
@@ -85,6 +98,7 @@ void mr_cluster_take_held(mr_cluster_t *cluster, mr_member_t *member, mr_message
 
 static int join(mr_cluster_t *cluster, mr_member_t *member) {
     member->joined = true;
+    cluster->joined_at = mr_clock_ms();
     mr_timeline("a worker joined");
     if (mr_scheduler_join(cluster->scheduler, mr_clock_ms(), member->number, member->threads, member->host_number))
         return mr_error_memory(cluster->error, "taking a worker");

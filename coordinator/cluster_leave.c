@@ -6,6 +6,7 @@
 #include "log.h"
 
 #define WIND_UP_MS 5000      /* for the workers of an interrupted job to hand in what they have */
+#define MOST_LEASES 6        /* for a worker to connect its lane, while others connect theirs */
 #define LANE_PATIENCE_MS 700 /* for a worker to connect its lane again */
 
 void mr_cluster_lose(mr_cluster_t *cluster, mr_member_t *member, bool counted) {
@@ -60,10 +61,17 @@ static void drop_guest(mr_cluster_t *cluster, mr_member_t *member, int64_t now) 
     let_go(cluster, member, false);
 }
 
+/* When thousands start at once on a busy machine, a lane may take longer than a lease; but then others join meanwhile. */
+static bool is_hopeless(const mr_cluster_t *cluster, const mr_member_t *member, int64_t now) {
+    int64_t lease = cluster->config.lease_ms, waited = now - member->welcomed_at;
+    bool others = now - cluster->joined_at < lease && now - member->heard_at < lease;
+    return waited >= (others ? MOST_LEASES * lease : lease);
+}
+
 static void drop_guests(mr_cluster_t *cluster, int64_t now) {
     for (uint32_t i = 0; i < cluster->members.count; i++) {
         mr_member_t *member = cluster->members.items[i];
-        if (member && !member->joined && now - member->welcomed_at >= cluster->config.lease_ms)
+        if (member && !member->joined && is_hopeless(cluster, member, now))
             drop_guest(cluster, member, now);
     }
 }

@@ -12,7 +12,8 @@
 #include "supply.h"
 
 #define MR_CLUSTER_TICK_MS 100
-#define MR_CLUSTER_BEATS 50 /* heartbeats in a lease */
+#define MR_CLUSTER_BEATS 50       /* heartbeats in a lease, of a worker in a small cluster */
+#define MR_CLUSTER_SILENT_BEATS 4 /* a worker not heard for so many heartbeats may be stopped */
 
 struct mr_cluster {
     mr_cluster_config_t config;
@@ -37,6 +38,7 @@ struct mr_cluster {
     uint64_t durable;         /* the last ticket that is durable */
     uint64_t offers;          /* so far */
     uint64_t committed_bytes; /* of input */
+    int64_t joined_at;        /* when the last worker joined; 0: none yet */
     int64_t ticked_at;        /* the last tick; 0: none yet */
     int64_t lonely_since;     /* since when there is no worker; 0: there is one */
     int64_t lonely_told;      /* when that was last said */

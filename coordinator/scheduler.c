@@ -134,6 +134,11 @@ void mr_scheduler_alive(mr_scheduler_t *scheduler, int64_t now, uint32_t number)
         mr_sched_unflushed(scheduler, worker);
 }
 
+void mr_scheduler_silence(mr_scheduler_t *scheduler, int64_t silent_ms) {
+    if (silent_ms > scheduler->config.silent_ms)
+        scheduler->config.silent_ms = silent_ms;
+}
+
 /* The worker speaks of an attempt that is not, or no longer, its own. */
 static void disown(mr_scheduler_t *scheduler, mr_sched_worker_t *worker) {
     scheduler->stale++;

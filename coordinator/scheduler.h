@@ -106,6 +106,8 @@ void mr_scheduler_returned(mr_scheduler_t *scheduler, int64_t now, uint32_t work
 /* The worker is gone (its process died, its connection closed, it said BYE). What it held is queued again; `counted`:
  * what it was running counts as failed (see above). */
 void mr_scheduler_leave(mr_scheduler_t *scheduler, int64_t now, uint32_t worker, bool counted);
+/* Workers have been told to give signs of life less often: one is silent only after so long. Shorter than before: no effect. */
+void mr_scheduler_silence(mr_scheduler_t *scheduler, int64_t silent_ms);
 /* Time has passed: leases. Call it after the messages that have arrived, or a coordinator that was itself stopped for a
  * lease would take all its workers for dead. */
 void mr_scheduler_tick(mr_scheduler_t *scheduler, int64_t now);

@@ -252,6 +252,9 @@ static void take(player_t *player, const mr_message_t *message) {
     case MR_SHUTDOWN:
         take_shutdown(player);
         break;
+    case MR_UNKNOWN:
+        crowd_fail(player->crowd, "a worker was given up: to join, or to be heard, took longer than a lease");
+        break;
     case MR_REFUSED:
         crowd_fail(player->crowd, "a worker was refused");
         break;
