@@ -1,20 +1,25 @@
 #!/usr/bin/env bash
-# reliability.sh [--rounds N] [--size MB,MB] [killed|silent|stopped]... measures, with a release build over loopback TCP, what docs/reliability.md quotes:
+# reliability.sh [--rounds N] [--size MB,MB] [--keys N] [killed|silent|stopped|keys]... measures, with a release build, what docs/reliability.md quotes;
+# the first three over loopback TCP:
 #
 #   killed   seconds from SIGKILL of a remote worker until its tasks are queued again
 #   silent   the same from SIGSTOP, at the default lease
 #   stopped  the job with one of four workers stopped for good, beside three workers alone, in turn, for each size of input
+#   keys     N (100,000,000) distinct keys with --memory 512M, in a cgroup that ends what takes more than twice that and a tenth (root); needs
+#            60 bytes of disk a key below TMPDIR
 #
-# All of it unless told. Figures go to stdout; the rows of every run are compared with a serial run's.
+# The first three unless told. Figures go to stdout; the rows of every run are compared with a serial run's.
 . "$(dirname "$0")/lib.sh"
 
-rounds=5 sizes=1500,3000 what=()
+export LC_ALL=C
+rounds=5 sizes=1500,3000 keys=100000000 what=()
 while [ $# -gt 0 ]; do
     case $1 in
     --rounds) rounds=$2 && shift ;;
     --size) sizes=$2 && shift ;;
-    killed | silent | stopped) what+=("$1") ;;
-    *) sed -n '2,8p' "$0" >&2 && exit 2 ;;
+    --keys) keys=$2 && shift ;;
+    killed | silent | stopped | keys) what+=("$1") ;;
+    *) sed -n '2,11p' "$0" >&2 && exit 2 ;;
     esac
     shift
 done
@@ -118,10 +123,41 @@ one_of_four() { # MB
         "$(mawk -v a="$(median "${four[@]}")" -v b="$(median "${three[@]}")" 'BEGIN { printf "%.2f", a / b }')"
 }
 
+# cgroup BYTES: makes one; its folder is $group.
+cgroup() {
+    if [ -d /sys/fs/cgroup/memory ]; then
+        group=/sys/fs/cgroup/memory/millrace-$$
+        mkdir "$group" && echo "$1" >"$group/memory.limit_in_bytes"
+    else
+        group=/sys/fs/cgroup/millrace-$$
+        echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+        mkdir "$group" && echo "$1" >"$group/memory.max" && echo 0 >"$group/memory.swap.max"
+    fi
+}
+
+many_keys() {
+    local group limit=$((512 * 1024 * 1024 * 22 / 10)) from status=0
+    cc -O1 -o "$dir/peak" tests/e2e/peak.c
+    mawk -v n="$keys" 'BEGIN { for (i = 0; i < n; i++) printf "key-%d-%d\t1\n", (i * 7919) % 1000003, i }' >"$dir/keys"
+    cgroup "$limit"
+    from=$EPOCHREALTIME
+    TMPDIR=$dir bash -c 'echo $$ >"$1/cgroup.procs" && shift && exec "$@"' bash "$group" \
+        "$dir/peak" "$dir/kilobytes" "$bin/coordinator/millrace" run sum "$dir/keys" --memory 512M -o "$dir/rows" || status=$?
+    printf 'keys: status %d after %.0f s; largest process %d KiB of %d; killed for memory %s times\n' "$status" \
+        "$(mawk -v a="$EPOCHREALTIME" -v b="$from" 'BEGIN { print a - b }')" "$(<"$dir/kilobytes")" $((512 * 1024)) \
+        "$(cat "$group"/memory.{oom_control,events} 2>/dev/null | sed -n 's/^oom_kill //p')"
+    rmdir "$group"
+    # Ascending, each once, each one of those that were made, and as many: so it is exactly they.
+    sort -c -u "$dir/rows"
+    mawk -F '[-\t]' -v n="$keys" '$2 != ($3 * 7919) % 1000003 || $3 >= n || $4 != 1 { exit 1 } END { exit NR != n }' "$dir/rows"
+    echo 'keys: the rows are right'
+}
+
 for each in "${what[@]}"; do
     case $each in
     killed) printf 'killed: queued again after %s\n' "$(replaced KILL 'its connection closed')" ;;
     silent) printf 'silent: queued again after %s\n' "$(rounds=$(((rounds + 2) / 3)) && replaced STOP 'has been silent')" ;;
+    keys) many_keys ;;
     stopped) for size in ${sizes//,/ }; do one_of_four "$size"; done ;;
     esac
 done
