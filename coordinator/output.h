@@ -1,7 +1,7 @@
 /* output.h - result rows to stdout or, atomically, to a file.
  *
- * A file's temporary sibling (PATH.millrace-XXXXXX) is made before any task runs, so that an unwritable place is known at once;
- * after the last commit it is fsynced and renamed, and the directory fsynced. Nothing else ever appears at the path. A symlink is
+ * A file's temporary sibling (without a name where there can be such a file, else PATH.millrace-XXXXXX) is made before any task runs, so that
+ * an unwritable place is known at once; after the last commit it is fsynced and gets its name, and the directory is fsynced. Nothing else ever appears at the path. A symlink is
  * followed: its target is replaced. What is not a regular file (/dev/null, a FIFO) is opened and written as it is, and so is a
  * path that is this process's stdout (/dev/stdout); these are not atomic.
  *

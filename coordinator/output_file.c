@@ -1,4 +1,6 @@
-/* output_file.c - a file that appears whole or not at all: a temporary sibling, fsync, rename, fsync of the directory.
+/* output_file.c - a file that appears whole or not at all: a temporary sibling, fsync, its name, fsync of the directory. The sibling has no name
+ * until then, so that nothing is left of it when the process is killed; where the file system cannot do that, or something is to be
+ * replaced (for the moment before), it is PATH.millrace-XXXXXX.
  *
  * The directory is held open from the start, so that what happens to its path or to the working directory meanwhile doesn't matter.
  * Fails with the path and the reason; the path is then as it was and the temporary file is gone. */
@@ -81,19 +83,49 @@ static void random_name(char *end) {
         end[i] = letters[bytes[i] % 32];
 }
 
-/* open() rather than mkstemp(), for the mode: 0666 less the umask, which no thread-safe call tells. */
-static int make_temp(mr_output_file_t *file) {
+/* Finds a free name for `make`, which returns less than 0 and EEXIST when it is taken. Returns what `make` does. */
+static int with_name(mr_output_file_t *file, int fd, int (*make)(const mr_output_file_t *file, int fd)) {
     if (asprintf(&file->temp, "%s.millrace-XXXXXX", file->base) < 0) {
         file->temp = NULL;
         return -1;
     }
     for (int attempt = 0; attempt < 100; attempt++) {
         random_name(file->temp + strlen(file->temp) - 6);
-        int fd = openat(file->dir_fd, file->temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (fd >= 0 || errno != EEXIST)
-            return fd;
+        int made = make(file, fd);
+        if (made >= 0 || errno != EEXIST)
+            return made;
     }
     return -1;
+}
+
+/* open() rather than mkstemp(), for the mode: 0666 less the umask, which no thread-safe call tells. */
+static int open_named(const mr_output_file_t *file, int fd) {
+    (void) fd;
+    return openat(file->dir_fd, file->temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+}
+
+static void name_of_descriptor(int fd, char path[32]) {
+    snprintf(path, 32, "/proc/self/fd/%d", fd);
+}
+
+static int link_named(const mr_output_file_t *file, int fd) {
+    char path[32];
+    name_of_descriptor(fd, path);
+    return linkat(AT_FDCWD, path, file->dir_fd, file->temp, AT_SYMLINK_FOLLOW);
+}
+
+/* Without O_TMPFILE (NFS, old overlays), or /proc to give it a name later, the file has one from the start. */
+static int make_temp(mr_output_file_t *file) {
+    char path[32];
+    int fd = openat(file->dir_fd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+    if (fd < 0 && errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)
+        return -1;
+    name_of_descriptor(fd, path);
+    if (fd >= 0 && !access(path, F_OK))
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return with_name(file, -1, open_named);
 }
 
 static void forget_temp(mr_output_file_t *file) {
@@ -124,6 +156,7 @@ static int open_temp(mr_output_t *output, mr_error_t *error) {
         forget_temp(file);
         return storage(output, "cannot make a file beside it", "", error);
     }
+    file->pending = true;
     if (file->exists && fchmod(output->fd, file->at.st_mode & 07777))
         return storage(output, "cannot keep its mode", "", error);
     return 0;
@@ -153,7 +186,7 @@ static bool read_mark(int fd, const char *path, int flags, char mark[MR_OUTPUT_M
 }
 
 bool mr_output_mark(const mr_output_t *output, char mark[MR_OUTPUT_MARK]) {
-    return output->file.temp && read_mark(output->fd, "", AT_EMPTY_PATH, mark);
+    return output->file.pending && read_mark(output->fd, "", AT_EMPTY_PATH, mark);
 }
 
 bool mr_output_mark_at(const char *path, char mark[MR_OUTPUT_MARK]) {
@@ -164,7 +197,7 @@ bool mr_output_mark_at(const char *path, char mark[MR_OUTPUT_MARK]) {
 
 void mr_output_file_push(mr_output_t *output) {
     mr_output_file_t *file = &output->file;
-    if (!file->temp || file->size - file->begun < PUSH_BYTES)
+    if (!file->pending || file->size - file->begun < PUSH_BYTES)
         return;
     sync_file_range(output->fd, (off_t) file->begun, (off_t) (file->size - file->begun), SYNC_FILE_RANGE_WRITE);
     file->begun = file->size;
@@ -180,6 +213,14 @@ static int link_then_unlink(mr_output_file_t *file) {
 
 static int give_name(mr_output_t *output) {
     mr_output_file_t *file = &output->file;
+    char path[32];
+    name_of_descriptor(output->fd, path);
+    if (!file->temp && !output->config.overwrite)
+        return linkat(AT_FDCWD, path, file->dir_fd, file->base, AT_SYMLINK_FOLLOW);
+    if (!file->temp && with_name(file, output->fd, link_named)) {
+        forget_temp(file);
+        return -1;
+    }
     if (output->config.overwrite)
         return renameat(file->dir_fd, file->temp, file->dir_fd, file->base);
     if (renameat2(file->dir_fd, file->temp, file->dir_fd, file->base, RENAME_NOREPLACE) == 0)
@@ -189,7 +230,7 @@ static int give_name(mr_output_t *output) {
 
 int mr_output_file_commit(mr_output_t *output, mr_error_t *error) {
     mr_output_file_t *file = &output->file;
-    if (!file->temp)
+    if (!file->pending)
         return 0;
     if (fsync(output->fd))
         return storage(output, "cannot write to the disk", "", error);
@@ -198,6 +239,7 @@ int mr_output_file_commit(mr_output_t *output, mr_error_t *error) {
         return storage(output, "cannot be given its name", help, error);
     }
     forget_temp(file);
+    file->pending = false;
     if (fsync(file->dir_fd) && errno != EINVAL)
         return storage(output, "cannot write its directory to the disk", "", error);
     return 0;

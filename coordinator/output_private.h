@@ -41,7 +41,8 @@ bool mr_is_json_number(const char *text, size_t size);
 /* Where a file output stands between open and commit. */
 typedef struct mr_output_file {
     char *target;     /* owned: the path with symlinks followed; NULL: stdout or written as it is */
-    char *temp;       /* owned: name of the temporary file in its directory; NULL when there is none (any more) */
+    char *temp;       /* owned: name of the temporary file in its directory; NULL when it has none (any more) */
+    bool pending;     /* a temporary file waits to be given the target's name */
     const char *base; /* the target's name in its directory; inside `target` */
     int dir_fd;       /* the target's directory; -1: none */
     bool exists;      /* something stood at the path when it was opened */

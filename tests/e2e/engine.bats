@@ -139,7 +139,7 @@ first_in_the_middle() {
 @test "a worker of sum-range is killed: the same sums" {
     start_held 2 run sum-range 2000000000 1000 -o rows
     kill -CONT "${workers[0]}"
-    eventually grep -q -s 1000 rows.millrace-*
+    eventually output_has 1000
     kill -KILL "${workers[0]}"
     release
     finish
@@ -352,7 +352,7 @@ expect_interrupted() {
 }
 
 written_or_ended() {
-    [ -s "$(compgen -G 'rows.millrace-*')" ] || ended "$pid"
+    output_has '' || ended "$pid"
 }
 
 @test "Ctrl-C while stdin is read leaves nothing behind" {

@@ -115,7 +115,7 @@ int unlink(const char *path) {
     return slash && !strcmp(slash, "/journal") && fate("unlink") ? -1 : next(path);
 }
 
-int renameat2(int from, const char *old, int to, const char *new, unsigned flags) {
-    int (*next)(int, const char *, int, const char *, unsigned) = real("renameat2");
-    return fate("renameat2") ? -1 : next(from, old, to, new, flags);
+int linkat(int from, const char *old, int to, const char *new, int flags) {
+    int (*next)(int, const char *, int, const char *, int) = real("linkat");
+    return fate("linkat") ? -1 : next(from, old, to, new, flags);
 }
