@@ -250,9 +250,9 @@ no_complaints() {
     (ulimit -Sn 64 && ok run ngrams "${SHARDS[@]}" --workers 20 --chunk 1K)
     expect_same wanted out
     local count=$((SANITIZED ? 10 : 60)) # and at the very limit, spilling
-    (ulimit -n $((32 + 8 * count)) && ok run sum "$BATS_FILE_TMPDIR/keys" --workers $count --memory 1M)
+    (ulimit -n $((32 + 9 * count)) && ok run sum "$BATS_FILE_TMPDIR/keys" --workers $count --memory 1M)
     expect_same "$BATS_FILE_TMPDIR/keys.sorted" out
-    (ulimit -n 64 && refused 2 '20 workers and 20 threads need 192 open files, and the limit is 64 *' run ngrams "${SHARDS[@]}" --workers 20)
+    (ulimit -n 64 && refused 2 '20 workers and 20 threads need 212 open files, and the limit is 64 *' run ngrams "${SHARDS[@]}" --workers 20)
 }
 
 @test "a TMPDIR too long for the name of a socket" {
