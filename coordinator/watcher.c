@@ -109,7 +109,7 @@ static void tell_why(mr_watcher_t *watcher, const json_t *job) {
         watcher->why_ms = now;
         watcher->why_said = !*why || watcher->quiet;
     }
-    if (watcher->why_said || now - watcher->why_ms < WHY_MS)
+    if (!*why || watcher->why_said || now - watcher->why_ms < WHY_MS)
         return;
     watcher->why_said = true;
     mr_progress_clear(&watcher->progress);
