@@ -12,6 +12,7 @@
 
 #define MOST_DEATHS 4        /* of a job's coordinators, after which it is not started again */
 #define PATIENCE_MS 5000     /* for one that was told to end */
+#define PORTS_TOLD_MS 2000   /* ports that are not free for so long are spoken of */
 #define SWEEP_EVERY_MS 60000 /* old jobs are looked for so often */
 
 /* ---- which run ---- */
@@ -125,10 +126,13 @@ static int begin(mr_serve_t *serve, uint32_t slot, mr_queued_t *queued) {
     return launch(serve, job);
 }
 
-/* A slot is free, but not its ports. Said once. */
+/* A slot is free, but not its ports. Said once, if they are not given back soon: a coordinator that was killed takes a moment. */
 static void tell_ports(mr_serve_t *serve, const mr_queued_t *queued) {
     char text[512];
-    if (serve->ports_told)
+    int64_t now = mr_clock_ms();
+    if (!serve->ports_taken_ms)
+        serve->ports_taken_ms = now;
+    if (serve->ports_told || now - serve->ports_taken_ms < PORTS_TOLD_MS)
         return;
     mr_serve_why(serve, queued, text, sizeof text);
     mr_log(MR_LOG_WARNING, "job %llu waits: %s", (unsigned long long) queued->id, text);
@@ -154,6 +158,7 @@ int mr_serve_start_jobs(mr_serve_t *serve) {
             return 0;
         }
         serve->ports_told = false;
+        serve->ports_taken_ms = 0;
         if (begin(serve, slot, &queued))
             return -1;
     }

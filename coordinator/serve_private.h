@@ -52,9 +52,10 @@ typedef struct mr_serve {
     int signals;
     int64_t started_ms; /* mr_clock_ms */
     int64_t ticked_ms;
-    int64_t swept_ms;  /* when old jobs were last looked for */
-    int64_t ending_ms; /* when it was told to end; 0: it was not */
-    bool ports_told;   /* that a job waits for ports */
+    int64_t swept_ms;       /* when old jobs were last looked for */
+    int64_t ending_ms;      /* when it was told to end; 0: it was not */
+    int64_t ports_taken_ms; /* since when a job waits for ports; 0: none does */
+    bool ports_told;        /* that was said */
     bool over;
     mr_error_t *error; /* of mr_serve_run */
 } mr_serve_t;
