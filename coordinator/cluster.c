@@ -236,8 +236,8 @@ int mr_cluster_on_sink_event(zloop_t *loop, zmq_pollitem_t *item, void *argument
 
 static int start_local(mr_cluster_t *cluster, mr_error_t *error) {
     const mr_cluster_config_t *config = &cluster->config;
-    mr_local_config_t local = {cluster->control_endpoint, config->tmp_dir, config->processes, config->threads,
-                               config->log_level};
+    mr_local_config_t local = {cluster->control_endpoint, config->tmp_dir,   config->processes,
+                               config->threads,           config->log_level, config->root ? config->root->path : NULL};
     cluster->local = mr_local_new(&local, error);
     mr_timeline("local workers started");
     return cluster->local ? 0 : -1;

@@ -32,6 +32,7 @@ typedef struct mr_cluster_config {
     uint32_t first_attempt; /* attempts of this life are numbered from here; 0: 1 */
     uint32_t backup_ms;     /* no backup attempt of a task before it has run for so long; 0: none at all */
     const char *tmp_dir;    /* for the workers' spills */
+    const mr_root_t *root;  /* beneath which local workers open inputs only; without a path, or NULL: anywhere */
     const char *only;       /* keep only rows of this key; NULL: all */
     const char *log_level;  /* for local workers */
     uint32_t processes;     /* local worker processes */

@@ -11,6 +11,7 @@
 
 #include "error.h"
 #include "input/reader.h"
+#include "input/root.h"
 
 typedef struct mr_input {
     char *path; /* owned; absolute; of a URL what may be shown of it */
@@ -38,7 +39,9 @@ typedef struct mr_inputs_config {
     const char *files_from;  /* file of names, one a line; `-` is stdin; or NULL */
     const char *files0_from; /* the same, NUL-separated; or NULL */
     bool fingerprints;       /* workers of other machines are to tell whether what they see is the same file */
-    const char *spool_dir;   /* where stdin is spooled: an existing private directory; NULL: it may not be spooled */
+    const mr_root_t
+        *root; /* no file is opened but beneath it, nor told to be there; without a path, or NULL: any may */
+    const char *spool_dir; /* where stdin is spooled: an existing private directory; NULL: it may not be spooled */
 } mr_inputs_config_t;
 
 /* Collects and checks: first the arguments, then the lists. A file named twice is read twice, as with cat; under

@@ -1,6 +1,7 @@
 /* --files-from and --files0-from: a list of names, taken as they are: no patterns, no comments, no quotes. The last name need not be
  * ended. An empty name, or a NUL in a list of lines, is a problem that names the list and the line. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,9 +55,10 @@ int mr_collect_list(mr_collector_t *collector, const char *name, char delimiter)
         list.name = "standard input";
         return mr_collect_take_stdin(collector) ? -1 : collect_names(collector, &list);
     }
-    list.stream = fopen(name, "re");
+    int fd = mr_collect_open(collector, name, O_RDONLY | O_CLOEXEC);
+    list.stream = fd < 0 ? NULL : fdopen(fd, "r");
     if (!list.stream)
-        return mr_collect_problem(collector, "%s: %s", name, strerror(errno));
+        return mr_collect_problem(collector, "%s: %s", name, mr_collect_reason(collector, errno));
     int result = collect_names(collector, &list);
     fclose(list.stream);
     return result;

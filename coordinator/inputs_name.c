@@ -52,18 +52,6 @@ int mr_collect_append(mr_collector_t *collector, const mr_input_t *input) {
     return 0;
 }
 
-/* The absolute path, and in *tail what of it is `name`, so that a name is stored once. */
-static char *absolute(const mr_collector_t *collector, const char *name, const char **tail) {
-    size_t base = name[0] == '/' ? 0 : strlen(collector->cwd), size = strlen(name) + 1;
-    char *path = malloc(base + size);
-    if (!path)
-        return NULL;
-    memcpy(path, collector->cwd, base);
-    memcpy(path + base, name, size);
-    *tail = path + base;
-    return path;
-}
-
 static int append(mr_collector_t *collector, const char *name, const char *alias, const struct stat *status,
                   const mr_sniffed_t *sniffed) {
     mr_input_t input = {
@@ -74,7 +62,7 @@ static int append(mr_collector_t *collector, const char *name, const char *alias
         .format = sniffed->format,
         .fingerprint = sniffed->fingerprint,
     };
-    input.path = absolute(collector, name, &input.name);
+    input.path = mr_collect_absolute(collector, name, &input.name);
     if (alias)
         input.name = alias;
     if (!input.path || mr_collect_append(collector, &input)) {
@@ -127,9 +115,9 @@ static int check_open_file(mr_collector_t *collector, int fd, const char *name, 
 }
 
 int mr_collect_file(mr_collector_t *collector, const char *name, const char *alias) {
-    int fd = open(name, MR_SOURCE_FLAGS);
+    int fd = mr_collect_open(collector, name, MR_SOURCE_FLAGS);
     if (fd < 0)
-        return mr_collect_problem(collector, "%s: %s", alias ? alias : name, strerror(errno));
+        return mr_collect_problem(collector, "%s: %s", alias ? alias : name, mr_collect_reason(collector, errno));
     int result = check_open_file(collector, fd, name, alias);
     close(fd);
     return result;
@@ -150,6 +138,9 @@ static int unreadable(const char *path, int reason) {
 /* What matches a pattern exists, so it is not taken for a pattern again. */
 static int collect_pattern(mr_collector_t *collector, const char *pattern) {
     glob_t matches = {0};
+    if (collector->config->root && collector->config->root->path) /* it would look elsewhere too */
+        return mr_collect_problem(collector, "%s: no file has this name (and with --root, patterns match none)",
+                                  pattern);
     int result = glob(pattern, 0, unreadable, &matches);
     if (result == GLOB_NOSPACE)
         result = mr_error_memory(collector->fatal, "matching a pattern");
@@ -171,10 +162,11 @@ int mr_collect_name(mr_collector_t *collector, const char *name, bool pattern) {
         return mr_collect_url(collector, name);
     if (!strncmp(name, "s3://", 5))
         return mr_collect_problem(collector, "%s: not read; a pre-signed URL is (aws s3 presign %s)", name, name);
-    if (stat(name, &status)) {
-        if (errno == ENOENT && pattern && has_wildcards(name))
+    if (mr_collect_stat(collector, name, &status)) {
+        int reason = errno;
+        if (reason == ENOENT && pattern && has_wildcards(name))
             return collect_pattern(collector, name);
-        return mr_collect_problem(collector, "%s: %s", *name ? name : "''", strerror(errno));
+        return mr_collect_problem(collector, "%s: %s", *name ? name : "''", mr_collect_reason(collector, reason));
     }
     if (S_ISDIR(status.st_mode) && collector->config->recursive)
         return mr_collect_directory(collector, name, &status);

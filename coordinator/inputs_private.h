@@ -55,6 +55,16 @@ int mr_inputs_http(mr_http_t **http, mr_error_t *error);
 /* Asks whether it is what was collected. */
 int mr_inputs_verify_url(mr_http_t *http, const mr_input_t *input, mr_error_t *error);
 
+/* As open and stat, but beneath the root only. */
+int mr_collect_open(const mr_collector_t *collector, const char *name, int flags);
+int mr_collect_stat(const mr_collector_t *collector, const char *name, struct stat *status);
+
+/* What errno says after one of them. */
+const char *mr_collect_reason(const mr_collector_t *collector, int reason);
+
+/* The absolute path, and in *tail what of it is `name`, so that a name is stored once. NULL when memory is out. */
+char *mr_collect_absolute(const mr_collector_t *collector, const char *name, const char **tail);
+
 /* All files under a directory. */
 int mr_collect_directory(mr_collector_t *collector, const char *name, const struct stat *status);
 

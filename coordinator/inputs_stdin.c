@@ -76,6 +76,9 @@ static int spool_to(mr_collector_t *collector, const char *path) {
 
 static int collect_spooled(mr_collector_t *collector) {
     char *path;
+    if (collector->config->root && collector->config->root->path)
+        return mr_error_set(collector->fatal, MR_STATUS_USAGE,
+                            "standard input: with --root it must be a file beneath it (< FILE)");
     if (!collector->config->spool_dir)
         return mr_error_set(
             collector->fatal, MR_STATUS_USAGE,

@@ -3,9 +3,11 @@
  * itself is a problem. A directory is closed before those in it are opened. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "inputs_private.h"
 
@@ -64,9 +66,9 @@ static int collect_found(mr_collector_t *collector, const char *path, unsigned c
     struct stat status;
     if (type == DT_REG)
         return mr_collect_file(collector, path, NULL);
-    if (stat(path, &status))
-        return mr_collect_problem(collector, "%s: %s%s", path, strerror(errno),
-                                  type == DT_LNK ? " (a symbolic link that leads nowhere)" : "");
+    if (mr_collect_stat(collector, path, &status))
+        return mr_collect_problem(collector, "%s: %s%s", path, mr_collect_reason(collector, errno),
+                                  type == DT_LNK && errno != EXDEV ? " (a symbolic link that leads nowhere)" : "");
     if (S_ISDIR(status.st_mode))
         return mr_collect_directory(collector, path, &status);
     return S_ISREG(status.st_mode) ? mr_collect_file(collector, path, NULL) : 0;
@@ -88,15 +90,19 @@ int mr_collect_directory(mr_collector_t *collector, const char *name, const stru
         return mr_error_memory(collector->fatal, "walking a directory");
     if (!fresh)
         return 0;
-    int count = scandir(name, &entries, not_dots, by_name);
+    int fd = mr_collect_open(collector, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int count = fd < 0 ? -1 : scandirat(fd, ".", &entries, not_dots, by_name);
     if (count < 0)
-        return mr_collect_problem(collector, "%s: %s", name, strerror(errno));
+        mr_collect_problem(collector, "%s: %s", name, mr_collect_reason(collector, errno));
+    if (fd >= 0)
+        close(fd);
     int result = 0;
     for (int i = 0; i < count; i++) {
         if (result == 0)
             result = collect_entry(collector, name, entries[i]);
         free(entries[i]);
     }
-    free(entries);
+    if (count >= 0)
+        free(entries);
     return result;
 }

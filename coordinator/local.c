@@ -22,6 +22,7 @@ struct mr_local {
     char endpoint[256];
     char tmp_dir[4096];
     char log_level[16];
+    char root[4096]; /* "": none */
     char program[4096 + 64];
     uint32_t processes;
     uint32_t threads;
@@ -63,8 +64,10 @@ static int start(mr_local_t *local, uint32_t index, mr_error_t *error) {
     uint32_t share = local->threads / local->processes + (index < local->threads % local->processes);
     snprintf(threads, sizeof threads, "%u", share ? share : 1);
     snprintf(parent, sizeof parent, "%ld", (long) getpid());
-    const char *arguments[] = {"millrace-worker", "--connect",   local->endpoint,  "--threads", threads, "--tmp",
-                               local->tmp_dir,    "--log-level", local->log_level, "--parent",  parent,  NULL};
+    const char *arguments[] = {"millrace-worker", "--connect", local->endpoint, "--threads",
+                               threads,           "--tmp",     local->tmp_dir,  "--log-level",
+                               local->log_level,  "--parent",  parent,          *local->root ? "--root" : NULL,
+                               local->root,       NULL};
     if (prepare(&attributes))
         return mr_error_memory(error, "starting a worker");
     int failed = posix_spawnp(&local->children[index].pid, local->program, NULL, &attributes,
@@ -87,6 +90,7 @@ mr_local_t *mr_local_new(const mr_local_config_t *config, mr_error_t *error) {
     }
     snprintf(local->endpoint, sizeof local->endpoint, "%s", config->endpoint);
     snprintf(local->tmp_dir, sizeof local->tmp_dir, "%s", config->tmp_dir);
+    snprintf(local->root, sizeof local->root, "%s", config->root ? config->root : "");
     snprintf(local->log_level, sizeof local->log_level, "%s", config->log_level);
     local->processes = config->processes;
     local->threads = config->threads;

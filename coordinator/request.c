@@ -200,6 +200,14 @@ const char *mr_request_tmp(const mr_settings_t *settings) {
     return tmp ? tmp : environment && *environment ? environment : "/tmp";
 }
 
+static int read_root(mr_request_t *request, mr_error_t *error) {
+    const char *root = mr_settings_text(&request->settings, MR_SETTING_ROOT);
+    request->inputs.root = &request->root;
+    request->cluster.root = &request->root;
+    return root ? mr_root_open(&request->root, mr_settings_source(&request->settings, MR_SETTING_ROOT), root, error)
+                : 0;
+}
+
 static void read_inputs(mr_request_t *request) {
     request->tmp_dir = mr_request_tmp(&request->settings);
     request->cluster.tmp_dir = request->tmp_dir;
@@ -260,9 +268,10 @@ int mr_request_read(mr_request_t *request, int argc, char **argv, mr_error_t *er
     request->operand_count = argc - first;
     request->operands = argv + first;
     read_inputs(request);
-    return follow_parent(request, error) || refuse_meaningless(request, error) || configure_job(request, error) ||
-                   read_talk(request, error) || read_listen(request, error) || read_workers(request, error) ||
-                   read_limits(request, error) || read_output(request, error) || read_journal(request, error)
+    return follow_parent(request, error) || read_root(request, error) || refuse_meaningless(request, error) ||
+                   configure_job(request, error) || read_talk(request, error) || read_listen(request, error) ||
+                   read_workers(request, error) || read_limits(request, error) || read_output(request, error) ||
+                   read_journal(request, error)
                ? -1
                : 0;
 }
@@ -271,5 +280,6 @@ void mr_request_free(mr_request_t *request) {
     if (request->job && request->job->destroy && request->state)
         request->job->destroy(request->state);
     mr_options_destroy(&request->options);
+    mr_root_close(&request->root);
     mr_settings_free(&request->settings);
 }

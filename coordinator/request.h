@@ -13,6 +13,7 @@ typedef struct mr_request {
     int operand_count;
     char **operands; /* inputs, or arguments of the job */
     const char *tmp_dir;
+    mr_root_t root;      /* of inputs */
     const char *journal; /* directory; NULL: none */
     bool resume;         /* go on with the job in it */
     mr_output_config_t output;

@@ -151,7 +151,8 @@ static int start_local(mr_serve_t *serve, mr_error_t *error) {
     const mr_serve_config_t *config = serve->config;
     char endpoint[256];
     mr_endpoint_from_here(&serve->listen, endpoint);
-    mr_local_config_t local = {endpoint, config->tmp_dir, config->processes, config->threads, config->log_level};
+    mr_local_config_t local = {endpoint,        config->tmp_dir,   config->processes,
+                               config->threads, config->log_level, config->root};
     if (!config->processes)
         return 0;
     serve->local = mr_local_new(&local, error);

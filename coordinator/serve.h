@@ -10,6 +10,7 @@ typedef struct mr_serve_config {
     const char *listen;     /* the one endpoint that workers and clients know */
     const char *lane_ports; /* for the jobs' lanes; NULL: any */
     const char *advertise;  /* host at which workers find the jobs; NULL: the one they know */
+    const char *root;       /* jobs open inputs beneath it only; NULL: anywhere */
     const char *state;      /* directory */
     const char *tmp_dir;
     const char *log_level; /* for local workers and jobs */

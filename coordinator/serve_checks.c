@@ -44,15 +44,17 @@ static int read_submission(mr_queued_t *queued, const json_t *body, mr_error_t *
 
 /* ---- the process ---- */
 
-static int start(mr_check_t *check, mr_error_t *error) {
+static int start(const mr_serve_t *serve, mr_check_t *check, mr_error_t *error) {
     const mr_queued_t *queued = &check->queued;
-    const char *const first[] = {"millrace", "run", queued->words[0], "--dry-run", "--submitted"};
-    size_t ours = sizeof first / sizeof *first;
+    const char *root = serve->config->root;
+    const char *const first[] = {
+        "millrace", "run", queued->words[0], "--dry-run", root ? "--root" : "--submitted", root, "--submitted"};
+    size_t ours = sizeof first / sizeof *first - (root ? 0 : 2);
     const char **words = calloc(ours + queued->word_count, sizeof *words);
     const char **environment = mr_serve_job_environment();
     int failed = words && environment ? 0 : mr_error_memory(error, "taking a job");
     if (!failed) {
-        memcpy(words, first, sizeof first);
+        memcpy(words, first, ours * sizeof *words);
         memcpy(words + ours, queued->words + 1, (queued->word_count - 1) * sizeof *words);
         mr_child_config_t config = {"/proc/self/exe", words, environment, mr_serve_job_directory(queued), -1};
         failed = mr_child_start(&check->child, &config, error);
@@ -97,7 +99,7 @@ static int begin(mr_serve_t *serve, const mr_asker_t *asker, const json_t *body,
         return mr_error_memory(error, "taking a job");
     check->asker = *asker;
     check->child.lines = -1;
-    if (!read_submission(&check->queued, body, error) && !start(check, error))
+    if (!read_submission(&check->queued, body, error) && !start(serve, check, error))
         return 0;
     free_check(serve, index);
     return -1;

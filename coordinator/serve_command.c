@@ -70,14 +70,19 @@ static int read_times(const mr_settings_t *settings, mr_serve_config_t *config, 
     return 0;
 }
 
-static int read_config(const mr_settings_t *settings, mr_serve_config_t *config, char state[4096], mr_error_t *error) {
-    const char *listen = mr_settings_text(settings, MR_SETTING_LISTEN);
+static int read_config(const mr_settings_t *settings, mr_serve_config_t *config, char state[4096], mr_root_t *root,
+                       mr_error_t *error) {
+    const char *listen = mr_settings_text(settings, MR_SETTING_LISTEN),
+               *top = mr_settings_text(settings, MR_SETTING_ROOT);
+    if (top && mr_root_open(root, "--root", top, error))
+        return -1;
     config->listen = listen ? listen : LISTEN;
     config->lane_ports = mr_settings_text(settings, MR_SETTING_LANE_PORTS);
     config->advertise = mr_settings_text(settings, MR_SETTING_ADVERTISE);
     config->insecure = mr_settings_switch(settings, MR_SETTING_INSECURE);
     config->tmp_dir = mr_request_tmp(settings);
     config->state = state;
+    config->root = root->path;
     return mr_request_log_level(settings, &config->log_level, error) || read_times(settings, config, error) ||
                    mr_request_local(settings, 0, &config->processes, &config->threads, error) ||
                    mr_request_check_listen(settings, config->listen, error) || read_state(settings, state, error)
@@ -89,6 +94,7 @@ int mr_command_serve(int argc, char **argv) {
     mr_error_t error = {0};
     mr_settings_t settings = {0};
     mr_serve_config_t config = {0};
+    mr_root_t root = {0};
     char state[4096];
     umask(S_IRWXG | S_IRWXO); /* inputs and rows are for who submitted the job, by way of this process */
     int first = argc, parsed = mr_settings_load(&settings, &error);
@@ -97,8 +103,9 @@ int mr_command_serve(int argc, char **argv) {
     if (!parsed && first < argc)
         parsed =
             mr_error_set(&error, MR_STATUS_USAGE, "unexpected argument '%s'; see millrace serve --help", argv[first]);
-    if (!parsed && !read_config(&settings, &config, state, &error))
+    if (!parsed && !read_config(&settings, &config, state, &root, &error))
         mr_serve_run(&config, &error);
+    mr_root_close(&root);
     mr_settings_free(&settings);
     if (parsed > 0)
         return print_help();

@@ -49,6 +49,7 @@ typedef enum mr_use {
     X(LANE_PORTS, RS, "lane-ports", 0, "A-B", NULL, NULL)                                                              \
     X(ADVERTISE, RS, "advertise", 0, "HOST", NULL, NULL)                                                               \
     X(INSECURE, RS, "insecure", 0, NULL, NULL, "listen beyond this machine without keys")                              \
+    X(ROOT, RS, "root", 0, "DIR", NULL, "open inputs beneath DIR only")                                                \
     X(CHUNK, RJ, "chunk", 0, "SIZE", "0", "bytes of input a task (0: by size of the input)")                           \
     X(MEMORY, RJ, "memory", 0, "SIZE", "1G", "for reducing; and as much again for the local workers")                  \
     X(REDUCERS, RJ, "reducers", 0, "N", "0", "threads that merge at the end (0: as many as processors)")               \

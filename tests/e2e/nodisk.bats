@@ -164,3 +164,16 @@ otherwise() {
     expect_status 2
     expect_text err '--root /dev/null: Not a directory'
 }
+
+@test "run --root: no input is opened but beneath it, by local workers neither" {
+    text
+    echo secret >secret
+    ln -s ../secret data/link
+    ok run ngrams data/text --root data
+    mv out rows
+    expect_serial
+    refused_early 3 'secret: not beneath --root' run ngrams secret --root data
+    refused_early 3 'data/../secret: not beneath --root' run ngrams data/../secret --root data
+    refused_early 3 'data/link: not beneath --root' run ngrams data/link --root data
+    refused_early 2 '--root nothing: No such file or directory' run ngrams data/text --root nothing
+}

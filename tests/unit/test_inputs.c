@@ -360,6 +360,55 @@ static void test_changes_are_seen(void **state) {
     mr_inputs_free(&inputs);
 }
 
+/* ---- beneath a root ---- */
+
+static void test_root(void **state) {
+    (void) state;
+    mr_root_t root;
+    mr_error_t error = {0};
+    assert_true(!mkdir("in", 0755) && !mkdir("out", 0755));
+    make_text("in/a");
+    make_text("in/b");
+    make_text("out/secret");
+    make_file("in/list", "in/a\n../in/b\n", 13);
+    assert_true(!symlink("../out", "in/link") && !symlink("../out/secret", "in/alias") && !symlink("a", "in/c"));
+    assert_int_equal(mr_root_open(&root, "--root", "in", &error), 0);
+    mr_inputs_config_t config = {.spool_dir = directory, .root = &root}, walk = config, list = config;
+    walk.recursive = true;
+    list.files_from = "out/secret";
+    expect_only(&config, "in/a in/c in/./b", "in/a in/c in/./b");
+    expect_error(&config, "out/secret", MR_STATUS_INPUT, "out/secret: not beneath --root");
+    expect_error(&config, "in/../out/secret", MR_STATUS_INPUT, "in/../out/secret: not beneath --root");
+    expect_error(&config, "in/link/secret", MR_STATUS_INPUT, "in/link/secret: not beneath --root");
+    expect_error(&config, "in/link/none", MR_STATUS_INPUT, "in/link/none: not beneath --root");
+    expect_error(&config, "in/alias", MR_STATUS_INPUT, "in/alias: not beneath --root");
+    expect_error(&config, "/etc/passwd", MR_STATUS_INPUT, "/etc/passwd: not beneath --root");
+    expect_error(&config, "in/*", MR_STATUS_INPUT,
+                 "in/*: no file has this name (and with --root, patterns match none)");
+    expect_error(&walk, "in", MR_STATUS_INPUT, "in/alias: not beneath --root (and 1 more input problem)");
+    expect_error(&walk, "out", MR_STATUS_INPUT, "out: not beneath --root");
+    expect_error(&list, "", MR_STATUS_INPUT, "out/secret: not beneath --root");
+    pipe_in("x\n", 2);
+    expect_error(&config, "-", MR_STATUS_USAGE, "standard input: with --root it must be a file beneath it (< FILE)");
+    mr_root_close(&root);
+}
+
+/* Files of the same size are told apart, where workers of other machines are to do so. */
+static void test_fingerprints(void **state) {
+    (void) state;
+    mr_inputs_config_t config = {.spool_dir = directory, .fingerprints = true};
+    make_file("a", "1\n", 2);
+    make_file("b", "2\n", 2);
+    make_file("empty", "", 0);
+    mr_inputs_t inputs = expect_names(&config, "a b a empty", "a b a empty");
+    assert_true(inputs.items[0].fingerprint && inputs.items[0].fingerprint != inputs.items[1].fingerprint);
+    assert_true(inputs.items[0].fingerprint == inputs.items[2].fingerprint && inputs.items[3].fingerprint);
+    mr_inputs_free(&inputs);
+    inputs = expect_names(&plain_config, "a", "a");
+    assert_true(!inputs.items[0].fingerprint);
+    mr_inputs_free(&inputs);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, enter_directory, leave_directory)
 
 int main(void) {
@@ -378,6 +427,8 @@ int main(void) {
         TEST(test_stdin_empty_or_twice),
         TEST(test_stdin_redirected_is_not_copied),
         TEST(test_changes_are_seen),
+        TEST(test_root),
+        TEST(test_fingerprints),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
