@@ -18,6 +18,8 @@ void mr_agent_beat_lobby(mr_agent_t *agent, int64_t now) {
     mr_lobby_t *lobby = &agent->lobby;
     if (!lobby->socket || now < lobby->hello_at)
         return;
+    if (lobby->hellos && lobby->hellos % HELLOS_TOLD == 0) /* as in agent_send.c */
+        mr_link_redial(lobby->socket, agent->config->connect);
     if (lobby->hellos++ && lobby->hellos % HELLOS_TOLD == 1)
         mr_log(MR_LOG_WARNING, "%s: the coordinator has not answered for %lld s; still trying%s",
                agent->config->connect, (long long) (now - lobby->asked_at) / 1000,

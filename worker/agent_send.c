@@ -17,7 +17,11 @@ mr_message_t mr_agent_hello(mr_agent_t *agent, const char *endpoint) {
                                     agent->config->threads, endpoint, agent->job_number}};
 }
 
+/* A HELLO that is not sent waits with all others, and the coordinator that comes at last would answer each: so some are dropped now and then. */
 static void send_hello(mr_agent_t *agent) {
+    if (agent->hellos && agent->hellos % HELLOS_TOLD == 0 && agent->link.sockets[MR_LINK_CONTROL] &&
+        !(agent->link.up & MR_LINK_BIT(MR_LINK_CONTROL)))
+        mr_link_redial(agent->link.sockets[MR_LINK_CONTROL], agent->link.connect);
     mr_message_t hello = mr_agent_hello(agent, agent->link.connect);
     if (agent->hellos++ && agent->hellos % HELLOS_TOLD == 1 && !agent->lobby.socket)
         mr_log(MR_LOG_WARNING, "%s: no coordinator has answered for %u s; still trying", agent->config->connect,

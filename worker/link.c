@@ -93,6 +93,11 @@ zsock_t *mr_link_give_control(mr_link_t *link, mr_error_t *error) {
     return control;
 }
 
+void mr_link_redial(zsock_t *socket, const char *endpoint) {
+    zmq_disconnect(zsock_resolve(socket), endpoint);
+    zmq_connect(zsock_resolve(socket), endpoint);
+}
+
 /* The coordinator that listens on all its addresses does not know by which of them it is reached from here. */
 const char *mr_link_reachable(const char *connect, const char *endpoint, char *text, size_t size) {
     static const char any[] = "tcp://*:";

@@ -40,6 +40,9 @@ int mr_link_open(mr_link_t *link, const char *endpoint, mr_error_t *error);
  * `error`. */
 zsock_t *mr_link_give_control(mr_link_t *link, mr_error_t *error);
 
+/* Connects a socket to its endpoint anew: what waited to be sent there is dropped. */
+void mr_link_redial(zsock_t *socket, const char *endpoint);
+
 /* Closes all that is connected; it may be opened again. */
 void mr_link_drop(mr_link_t *link);
 
