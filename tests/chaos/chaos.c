@@ -117,7 +117,7 @@ static int play(const options_t *options, uint64_t seed, tally_t *tally) {
     return 0;
 }
 
-static void report(const tally_t *tally, double seconds) {
+static void report(const tally_t *tally, const options_t *options, uint64_t last, double seconds) {
     unsigned resets = 0;
     for (uint32_t i = 0; net_of(0) > 0 && i < MOST_WORKERS; i++)
         resets += atomic_load(&net_proxy(i)->resets);
@@ -128,8 +128,9 @@ static void report(const tally_t *tally, double seconds) {
         printf("%u runs with 5 %% loss, %u at 1 Mbit/s, ", tally->weather[LOSSY], tally->weather[NARROW]);
     if (tally->resumed)
         printf("%lu committed tasks taken up, ", tally->resumed);
-    printf("in %u runs, %.0f s\n%u passed, %u failed\n", tally->scenes, seconds, tally->scenes - tally->failed,
-           tally->failed);
+    printf("in %u runs, %.0f s: seeds %llu-%llu%s%s\n%u passed, %u failed\n", tally->scenes, seconds,
+           (unsigned long long) options->first, (unsigned long long) last, options->only >= 0 ? ", --only " : "",
+           options->only >= 0 ? kind_name((kind_t) options->only) : "", tally->scenes - tally->failed, tally->failed);
 }
 
 static int prepare(void) {
@@ -147,7 +148,9 @@ int main(int argc, char **argv) {
     if (open_work() || prepare())
         return 1;
     int64_t started = now_ms();
+    uint64_t last = options.first;
     for (uint64_t seed = options.first; tally.failed < MOST_FAILURES; seed++) {
+        last = seed;
         if (play(&options, seed, &tally)) {
             tally.failed++;
             break;
@@ -155,7 +158,7 @@ int main(int argc, char **argv) {
         if (seed == options.last || now_ms() - started > options.budget * 1000)
             break;
     }
-    report(&tally, (double) (now_ms() - started) / 1000);
+    report(&tally, &options, last, (double) (now_ms() - started) / 1000);
     net_close();
     if (!tally.failed)
         run_quietly((const char *const[]){"rm", "-rf", chaos_work, NULL}, 0);
