@@ -25,6 +25,7 @@ typedef enum sim_kind {
     MSG_COMMITTED,
     MSG_DISCARD,
     MSG_DRAIN,
+    MSG_ACCOUNT, /* say what you hold */
     MSG_UNKNOWN, /* the coordinator knows no worker of this number */
     /* in a worker */
     EV_START,
@@ -37,6 +38,7 @@ typedef enum sim_kind {
     EV_TICK,
     EV_CRASH,
     EV_RISE,
+    EV_DURABLE, /* the journal has it on the disk: a partial that is committed, or all that was before an answer */
 } sim_kind_t;
 
 /* One event or message. Owned by the agenda until it is taken, then by who took it. */
@@ -52,8 +54,8 @@ typedef struct sim_event {
     uint32_t channel;     /* of a message */
     uint32_t connection;  /* number of the channel's connection when this was sent; another one now: lost */
     uint32_t thread;      /* of EV_COMPUTED */
-    uint32_t split;       /* of MSG_HELD */
-    bool flag;            /* MSG_GONE: counted; MSG_PARTIAL: damaged; MSG_TASKS: alone */
+    uint32_t split;       /* of MSG_HELD; EV_DURABLE: so many of its tasks were reduced */
+    bool flag;            /* MSG_GONE: counted; MSG_PARTIAL: damaged; MSG_TASKS: alone; EV_DURABLE: answered */
     bool forged;          /* MSG_PARTIAL: names what its sender does not hold */
     uint64_t partial;     /* its id */
     uint64_t checksum;    /* of the partial's rows */

@@ -1,9 +1,11 @@
 /* coordinator.c - the coordinator: calls on its scheduler, the sink, the journal of what is committed, and its own death.
  *
- * The sink's books are the journal: what is applied is on disk. A coordinator that starts anew restores that and nothing
- * else; workers of the one before are unknown to it. */
+ * The sink's books are the journal, but for what is not on disk yet: that is taken back when the coordinator dies. One that starts anew
+ * restores what is in them and nothing else; workers of the one before are unknown to it. */
 #include "must.h"
 #include "sim_cluster.h"
+
+#include <string.h>
 
 static int64_t now_ms(const cluster_t *cluster) {
     return cluster->now / 1000;
@@ -37,8 +39,24 @@ void coordinator_start(cluster_t *cluster) {
             mr_scheduler_restore(cluster->scheduler, i);
 }
 
+/* What was committed in memory only. Nobody may have been told that it is committed. */
+static void revoke_all(cluster_t *cluster) {
+    for (size_t i = 0; i < cluster->undurable_count; i++) {
+        sim_event_t *commit = cluster->undurable[i];
+        oracle_revoke(&cluster->oracle, commit->attempts, commit->count, commit->split, commit->checksum);
+        cluster->result.revoked += commit->count > 0;
+        if (commit->flag)
+            oracle_violate(&cluster->oracle, "partial %lu was answered, and is not on disk",
+                           (unsigned long) commit->partial);
+        free(commit);
+    }
+    cluster->undurable_count = 0;
+    cluster->durable_at = 0;
+}
+
 /* All connections break with it. */
 static void crash(cluster_t *cluster) {
+    revoke_all(cluster);
     mr_scheduler_stats_t stats = mr_scheduler_stats(cluster->scheduler), *past = &cluster->result.past;
     past->retries += stats.retries;
     past->backups += stats.backups;
@@ -96,7 +114,8 @@ static void take_held(cluster_t *cluster, const sim_event_t *event) {
     oracle_reconcile(&cluster->oracle, event->number, event->attempts, event->split, done, count);
 }
 
-static void reduce(cluster_t *cluster, const sim_event_t *event, bool verdict) {
+/* Returns how many of the partial's attempts the sink applied. */
+static size_t reduce(cluster_t *cluster, const sim_event_t *event, bool verdict) {
     sim_sabotage_t sabotage = cluster->config->sabotage;
     size_t count = verdict ? event->count : 0;
     if (sabotage == SABOTAGE_COMMIT_STALE && !verdict)
@@ -110,12 +129,54 @@ static void reduce(cluster_t *cluster, const sim_event_t *event, bool verdict) {
     cluster->result.sabotaged += count != (verdict ? event->count : 0);
     if (count)
         oracle_apply(&cluster->oracle, event->attempts, count, event->checksum);
+    return count;
 }
 
 static void answer(cluster_t *cluster, const sim_event_t *event, bool verdict) {
     sim_event_t *reply = agenda_event(verdict ? MSG_COMMITTED : MSG_DISCARD, NULL, 0);
     reply->partial = event->partial;
     send_down(cluster, event->number, DOWN_CONTROL, reply);
+}
+
+/* ---- the journal ---- */
+
+/* A commit (of no attempt: an answer that waits for those before it) is written behind all others. */
+static void write_commit(cluster_t *cluster, const sim_event_t *event, size_t count, size_t applied) {
+    size_t size = (cluster->undurable_count + 1) * sizeof(sim_event_t *);
+    sim_event_t *kept = agenda_event(EV_DURABLE, event->attempts, count);
+    sim_event_t *due = agenda_event(EV_DURABLE, NULL, 0);
+    int64_t at = cluster->now + sim_between(&cluster->random, 0, 2 * cluster->config->journal_us);
+    kept->number = event->number;
+    kept->partial = event->partial;
+    kept->split = (uint32_t) applied;
+    kept->checksum = event->checksum;
+    cluster->undurable = must(realloc(cluster->undurable, size));
+    cluster->undurable[cluster->undurable_count++] = kept;
+    cluster->durable_at = at > cluster->durable_at ? at : cluster->durable_at;
+    due->at = cluster->durable_at;
+    due->life = cluster->life;
+    agenda_add(&cluster->agenda, due);
+    if (cluster_sabotage(cluster, SABOTAGE_ANSWER_EARLY)) {
+        answer(cluster, event, true);
+        kept->flag = true;
+    }
+}
+
+static void durable(cluster_t *cluster, const sim_event_t *event) {
+    if (event->life != cluster->life || !cluster->undurable_count)
+        return;
+    sim_event_t *first = cluster->undurable[0];
+    if (!first->flag)
+        answer(cluster, first, true);
+    free(first);
+    memmove(cluster->undurable, cluster->undurable + 1, --cluster->undurable_count * sizeof first);
+}
+
+static void answer_committed(cluster_t *cluster, const sim_event_t *event, size_t count, size_t applied) {
+    if (cluster->config->journal_us && (count || cluster->undurable_count))
+        write_commit(cluster, event, count, applied);
+    else
+        answer(cluster, event, true);
 }
 
 static void discard(cluster_t *cluster, const sim_event_t *event) {
@@ -130,6 +191,7 @@ static bool taken_before(const cluster_t *cluster, const sim_event_t *event) {
 }
 
 static void partial(cluster_t *cluster, const sim_event_t *event) {
+    cluster->flushed[event->number] = 0;
     if (event->flag) {
         discard(cluster, event);
         return;
@@ -139,15 +201,17 @@ static void partial(cluster_t *cluster, const sim_event_t *event) {
         mr_scheduler_partial(cluster->scheduler, now_ms(cluster), event->number, event->attempts, event->count);
     if (!event->forged)
         oracle_alone(&cluster->oracle, event->attempts, event->count);
-    reduce(cluster, event, verdict);
+    size_t applied = reduce(cluster, event, verdict);
     if (verdict != oracle_partial(&cluster->oracle, event->number, event->attempts, event->count))
         oracle_violate(&cluster->oracle, "partial %lu of worker %u is %s", (unsigned long) event->partial,
                        event->number, verdict ? "committed though it must not be" : "discarded though it is good");
     if (verdict && cluster->now < cluster->config->fault_until_us &&
         sim_chance(&cluster->random, cluster->config->crash_at_commit))
         crash(cluster); /* on disk, and not answered */
+    else if (verdict || before)
+        answer_committed(cluster, event, verdict ? event->count : 0, verdict ? applied : 0);
     else
-        answer(cluster, event, verdict || before);
+        answer(cluster, event, false);
 }
 
 static void gone(cluster_t *cluster, const sim_event_t *event) {
@@ -233,6 +297,8 @@ void coordinator_event(cluster_t *cluster, const sim_event_t *event) {
             cluster->planned = 0; /* what is sent to nobody is lost */
     } else if (event->kind == EV_TICK) {
         tick(cluster);
+    } else if (event->kind == EV_DURABLE) {
+        durable(cluster, event);
     } else if (event->kind == MSG_HELLO) {
         if (event->life == cluster->life)
             hello(cluster, event);
@@ -251,6 +317,20 @@ static void act_send(cluster_t *cluster, const mr_action_t *action) {
     cluster->result.messages++;
 }
 
+/* As cluster.c does: whoever has not answered a FLUSH for a lease is asked instead. */
+static void act_flush(cluster_t *cluster, uint32_t number) {
+    int64_t *since = &cluster->flushed[number];
+    bool asks = cluster->config->account && *since && now_ms(cluster) - *since >= cluster->config->scheduler.lease_ms;
+    oracle_flush(&cluster->oracle, number);
+    if (!*since || asks)
+        *since = now_ms(cluster) + !now_ms(cluster);
+    if (asks)
+        cluster->result.accounts++;
+    else if (cluster_sabotage(cluster, SABOTAGE_NO_FLUSH))
+        return;
+    send_down(cluster, number, DOWN_CONTROL, agenda_event(asks ? MSG_ACCOUNT : MSG_FLUSH, NULL, 0));
+}
+
 static void act_fail(cluster_t *cluster, const mr_action_t *action) {
     if (cluster->result.failed)
         oracle_violate(&cluster->oracle, "FAIL twice");
@@ -265,9 +345,7 @@ static void carry_out(cluster_t *cluster, const mr_action_t *action) {
         act_send(cluster, action);
         break;
     case MR_ACTION_FLUSH:
-        oracle_flush(&cluster->oracle, action->worker);
-        if (!cluster_sabotage(cluster, SABOTAGE_NO_FLUSH))
-            send_down(cluster, action->worker, DOWN_CONTROL, agenda_event(MSG_FLUSH, NULL, 0));
+        act_flush(cluster, action->worker);
         break;
     case MR_ACTION_DEAD:
         oracle_leave(&cluster->oracle, action->worker, true);

@@ -62,5 +62,7 @@ sim_config_t sim_draw(uint64_t seed) {
     config.poison = config.poisoned ? (uint32_t) sim_random(&random) % config.scheduler.tasks : 0;
     config.flush_at_once = sim_chance(&random, 0.5);
     draw_faults(&config, &random);
+    config.account = sim_chance(&random, 0.5);
+    config.journal_us = sim_chance(&random, 0.5) ? sim_between(&random, 1, 50000) : 0;
     return config;
 }

@@ -33,6 +33,7 @@ void fault_join(cluster_t *cluster, uint32_t index) {
         cluster->owners = must(realloc(cluster->owners, room * sizeof *cluster->owners));
         cluster->generations = must(realloc(cluster->generations, room * sizeof *cluster->generations));
         cluster->joined = must(realloc(cluster->joined, room * sizeof *cluster->joined));
+        cluster->flushed = must(realloc(cluster->flushed, room * sizeof *cluster->flushed));
         cluster->returned = must(realloc(cluster->returned, room * sizeof *cluster->returned));
     }
     process->number = ++cluster->numbers;
@@ -41,6 +42,7 @@ void fault_join(cluster_t *cluster, uint32_t index) {
     process->draining = false;
     cluster->owners[process->number] = index;
     cluster->generations[process->number] = 0;
+    cluster->flushed[process->number] = 0;
     cluster->joined[process->number] = cluster->returned[process->number] = false;
     report_plain(cluster, index, MSG_HELLO, false);
 }

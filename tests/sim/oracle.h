@@ -108,6 +108,9 @@ void oracle_settled(oracle_t *oracle, bool failed);
 /* The sink applied `count` of a partial's attempts, whose rows sum to `checksum`. */
 void oracle_apply(oracle_t *oracle, const mr_attempt_t *attempts, size_t count, uint64_t checksum);
 
+/* A commit that was not on disk is gone with the coordinator: `count` attempts, of which the sink had applied the first `applied`. */
+void oracle_revoke(oracle_t *oracle, const mr_attempt_t *attempts, size_t count, size_t applied, uint64_t checksum);
+
 /* A partial that a worker made, not one that was forged, names a backup only alone. */
 void oracle_alone(oracle_t *oracle, const mr_attempt_t *attempts, size_t count);
 

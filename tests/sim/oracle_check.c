@@ -125,6 +125,17 @@ void oracle_apply(oracle_t *oracle, const mr_attempt_t *attempts, size_t count, 
     oracle->checksum += checksum;
 }
 
+void oracle_revoke(oracle_t *oracle, const mr_attempt_t *attempts, size_t count, size_t applied, uint64_t checksum) {
+    for (size_t i = 0; i < count; i++) {
+        oracle_task_t *task = &oracle->tasks[attempts[i].task];
+        task->committed = false;
+        task->applied -= i < applied;
+    }
+    oracle->committed -= (uint32_t) count;
+    oracle->applied -= (uint32_t) applied;
+    oracle->checksum -= applied ? checksum : 0;
+}
+
 void oracle_alone(oracle_t *oracle, const mr_attempt_t *attempts, size_t count) {
     for (size_t i = 0; i < count && count > 1; i++)
         if (attempts[i].task < oracle->config.tasks && attempts[i].attempt >= oracle->config.first_attempt &&

@@ -141,7 +141,7 @@ static void verdict_came(cluster_t *cluster, uint32_t index, const sim_event_t *
 /* The coordinator does not know it: it joins anew, and says what it still holds. */
 static void unknown_came(cluster_t *cluster, uint32_t index) {
     fault_join(cluster, index);
-    report_held(cluster, index);
+    report_held(cluster, index, true);
 }
 
 static void heartbeat(cluster_t *cluster, uint32_t index) {
@@ -157,7 +157,7 @@ static void heartbeat(cluster_t *cluster, uint32_t index) {
 
 static void notice(cluster_t *cluster, uint32_t index) {
     cluster->processes[index].noticing = false;
-    report_held(cluster, index);
+    report_held(cluster, index, true);
 }
 
 static void fault(cluster_t *cluster, uint32_t index) {
@@ -196,6 +196,9 @@ static void live_event(cluster_t *cluster, const sim_event_t *event) {
         break;
     case MSG_DRAIN:
         drain_came(cluster, index);
+        break;
+    case MSG_ACCOUNT:
+        report_held(cluster, index, false);
         break;
     case MSG_UNKNOWN:
         unknown_came(cluster, index);

@@ -129,7 +129,7 @@ static bag_t everything(const process_t *process, size_t *split) {
     return bag;
 }
 
-void report_held(cluster_t *cluster, uint32_t index) {
+void report_held(cluster_t *cluster, uint32_t index, bool resend) {
     process_t *process = &cluster->processes[index];
     size_t split;
     bag_t bag = everything(process, &split);
@@ -140,7 +140,7 @@ void report_held(cluster_t *cluster, uint32_t index) {
     process->flush_asked = false;
     cluster_send(cluster, index, UP_CONTROL, event);
     free(bag.items);
-    for (size_t i = 0; i < process->kept_count; i++)
+    for (size_t i = 0; resend && i < process->kept_count; i++)
         if (!cluster_sabotage(cluster, SABOTAGE_NO_RESEND))
             send_copy(cluster, index, process->kept[i]);
 }

@@ -182,6 +182,10 @@ static void tear_down(cluster_t *cluster) {
     free(cluster->owners);
     free(cluster->generations);
     free(cluster->joined);
+    free(cluster->flushed);
+    for (size_t i = 0; i < cluster->undurable_count; i++)
+        free(cluster->undurable[i]);
+    free(cluster->undurable);
     free(cluster->returned);
 }
 

@@ -23,6 +23,7 @@ typedef enum sim_sabotage {
     SABOTAGE_NO_HELD,      /* the coordinator does not listen to what a worker says it holds */
     SABOTAGE_NO_RESEND,    /* a worker does not send its partials again after a connection broke */
     SABOTAGE_KEEP_QUIET,   /* a worker does not give the tasks of a discarded partial back */
+    SABOTAGE_ANSWER_EARLY, /* a commit is answered before it is on disk */
 } sim_sabotage_t;
 
 #define SIM_PROFILES 64 /* worker i is as profile i % SIM_PROFILES says */
@@ -56,6 +57,8 @@ typedef struct sim_config {
     double forged;          /* probability that a worker speaks of attempts that it does not hold */
     double broken;          /* share of faults that are broken connections of a worker that lives on */
     int64_t crash_every_us; /* mean time between crashes of the coordinator; 0: none */
+    int64_t journal_us;     /* mean time from a commit until it is on disk, and answered; 0: at once */
+    bool account;           /* one that was asked to flush and sends nothing for a lease is asked what it holds */
     double crash_at_commit; /* probability that it crashes when a commit is on disk and not answered yet */
     uint32_t black_hole;    /* attempts fail on hosts below this number, but for host 0 */
     bool poisoned;          /* task `poison` kills every worker that begins it */
@@ -71,6 +74,8 @@ typedef struct sim_result {
     uint64_t messages;         /* SENDs */
     uint32_t lives;            /* of the coordinator */
     uint64_t helds;            /* reports of what a worker holds */
+    uint64_t accounts;         /* ACCOUNTs sent */
+    uint64_t revoked;          /* partials that were committed and not on disk when the coordinator died */
     uint64_t asides;           /* workers told that their hosts are set aside */
     mr_scheduler_stats_t past; /* sums of the counters over earlier lives */
     int64_t makespan_us;

@@ -52,18 +52,22 @@ typedef struct cluster {
     int64_t now; /* microseconds */
     uint64_t random;
     process_t *processes;
-    uint32_t numbers;      /* given so far */
-    uint32_t *owners;      /* process of each number */
-    uint32_t *generations; /* of each number, as the coordinator knows it */
-    bool *joined;          /* each number has joined */
-    bool *returned;        /* each number has said what it holds */
-    size_t owner_room;     /* numbers there is room for */
-    uint32_t life;         /* of the coordinator */
-    bool down;             /* it is not there */
-    uint64_t partials;     /* ids given so far */
-    uint64_t wanted;       /* checksum of a serial run */
-    int64_t finished_at;   /* all committed; 0: not yet */
-    int64_t planned;       /* when the next EV_TICK is on the agenda; 0: none */
+    uint32_t numbers;        /* given so far */
+    uint32_t *owners;        /* process of each number */
+    uint32_t *generations;   /* of each number, as the coordinator knows it */
+    bool *joined;            /* each number has joined */
+    bool *returned;          /* each number has said what it holds */
+    int64_t *flushed;        /* when each number was first asked for a partial that has not come, ms; 0: it was not */
+    sim_event_t **undurable; /* owned copies: committed, not on disk; in order */
+    size_t undurable_count;
+    int64_t durable_at;  /* when the last of them will be */
+    size_t owner_room;   /* numbers there is room for */
+    uint32_t life;       /* of the coordinator */
+    bool down;           /* it is not there */
+    uint64_t partials;   /* ids given so far */
+    uint64_t wanted;     /* checksum of a serial run */
+    int64_t finished_at; /* all committed; 0: not yet */
+    int64_t planned;     /* when the next EV_TICK is on the agenda; 0: none */
 } cluster_t;
 
 /* ---- sim.c ---- */
@@ -106,8 +110,8 @@ void report_flush(cluster_t *cluster, uint32_t index);
 void report_alone(cluster_t *cluster, uint32_t index, mr_attempt_t attempt);
 void report_plain(cluster_t *cluster, uint32_t index, sim_kind_t kind, bool flag);
 
-/* Says what it holds, and sends what has no verdict again. */
-void report_held(cluster_t *cluster, uint32_t index);
+/* Says what it holds; `resend`: and sends what has no verdict again. */
+void report_held(cluster_t *cluster, uint32_t index, bool resend);
 
 /* Takes a verdict. */
 void report_verdict(cluster_t *cluster, uint32_t index, uint64_t id, bool committed);

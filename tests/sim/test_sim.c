@@ -54,7 +54,7 @@ static void any_cluster_reduces_each_task_once(void **state) {
 static void clusters_have_trouble(void **state) {
     (void) state;
     uint64_t retries = 0, discarded = 0, stale = 0, failed = 0, lives = 0, helds = 0, asides = 0;
-    uint64_t backups = 0, won = 0, adopted = 0, lost = 0;
+    uint64_t backups = 0, won = 0, adopted = 0, lost = 0, accounts = 0, revoked = 0;
     for (uint64_t seed = 0; seed < 200; seed++) {
         sim_config_t config = sim_draw(seed);
         sim_result_t result = sim_run(&config);
@@ -69,13 +69,17 @@ static void clusters_have_trouble(void **state) {
         lives += result.lives;
         helds += result.helds;
         asides += result.asides;
+        accounts += result.accounts;
+        revoked += result.revoked;
     }
-    print_message("  200 clusters: %" PRIu64 " retries, %" PRIu64 " partials discarded, %" PRIu64 " backups, %" PRIu64
-                  " of them won, %" PRIu64 " restarts, %" PRIu64 " reports, %" PRIu64 " adopted, %" PRIu64
-                  " lost, %" PRIu64 " set aside, %" PRIu64 " jobs failed\n",
-                  retries, discarded, backups, won, lives - 200, helds, adopted, lost, asides, failed);
+    print_message(
+        "  200 clusters: %" PRIu64 " retries, %" PRIu64 " partials discarded, %" PRIu64 " backups, %" PRIu64
+        " of them won, %" PRIu64 " restarts, %" PRIu64 " reports, %" PRIu64 " adopted, %" PRIu64 " lost, %" PRIu64
+        " set aside, %" PRIu64 " asked, %" PRIu64 " commits not on disk, %" PRIu64 " jobs failed\n",
+        retries, discarded, backups, won, lives - 200, helds, adopted, lost, asides, accounts, revoked, failed);
     assert_true(retries > 2000 && discarded > 500 && stale > 1000 && failed > 5);
     assert_true(backups > 100 && won > 50 && lives > 230 && helds > 500 && adopted > 100 && lost > 50 && asides > 20);
+    assert_true(accounts > 20 && revoked > 10);
     sim_config_t config = sim_draw(7);
     sim_result_t first = sim_run(&config);
     sim_result_t second = sim_run(&config);
@@ -126,6 +130,7 @@ static void check_sabotage(const sabotage_case_t *test) {
     for (uint64_t seed = 0; seed < 300; seed++) {
         sim_config_t config = sim_draw(seed);
         config.sabotage = test->sabotage;
+        config.account &= test->sabotage != SABOTAGE_KEEP_QUIET; /* which it heals */
         sim_result_t result = sim_run(&config);
         done += result.sabotaged > 0;
         caught += result.sabotaged > 0 && result.violation[0];
@@ -152,9 +157,28 @@ static void sabotage_is_caught(void **state) {
         {SABOTAGE_NO_HELD, "what a worker holds is not heard", 8},
         {SABOTAGE_NO_RESEND, "partials are not sent again", 40},
         {SABOTAGE_KEEP_QUIET, "a discarded partial is not given back", 2},
+        /* A coordinator must die just then. */
+        {SABOTAGE_ANSWER_EARLY, "a commit is answered before it is on disk", 5},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         check_sabotage(&cases[i]);
+}
+
+/* Tasks of a discarded partial that nobody gives back are found by asking. */
+static void asking_heals(void **state) {
+    (void) state;
+    uint64_t accounts = 0;
+    for (uint64_t seed = 0; seed < 300; seed++) {
+        sim_config_t config = sim_draw(seed);
+        config.account = true;
+        config.sabotage = SABOTAGE_KEEP_QUIET;
+        sim_result_t result = sim_run(&config);
+        accounts += result.accounts;
+        if (result.violation[0])
+            fail_msg("seed %" PRIu64 ": %s", seed, result.violation);
+    }
+    print_message("  300 clusters: %" PRIu64 " times asked\n", accounts);
+    assert_true(accounts > 50);
 }
 
 /* ---- speed ---- */
@@ -392,6 +416,7 @@ int main(void) {
         cmocka_unit_test(clusters_have_trouble),
         cmocka_unit_test(poison_is_named),
         cmocka_unit_test(sabotage_is_caught),
+        cmocka_unit_test(asking_heals),
         cmocka_unit_test(a_stopped_worker_costs_little),
         cmocka_unit_test(tail_is_short),
         cmocka_unit_test(long_tasks_go_out_by_ones),
