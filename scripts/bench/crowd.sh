@@ -6,7 +6,7 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
-# shellcheck source=../lib.sh
+# shellcheck source=scripts/lib.sh
 . "$root/scripts/lib.sh"
 build=${MILLRACE_BUILD:-$root/build/release}
 lanes=20000-27999
@@ -14,7 +14,7 @@ workers=("${@:-100}")
 [ $# -gt 0 ] || workers=(100 1000 2500)
 
 ulimit -n "$(ulimit -Hn)"
-[ -x "$build/tests/crowd" ] || fail "$build/tests/crowd is not built: scripts/build.sh, or name the build by MILLRACE_BUILD"
+[ -x "$build/tests/crowd" ] || (cd "$root" && build release -DMILLRACE_TESTS=ON)
 
 # crowd WORKERS TASKS CROWD-OPTION...: the report of one job.
 crowd() {
