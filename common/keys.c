@@ -1,5 +1,6 @@
 #include "keys.h"
 
+#include <czmq.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -85,8 +86,8 @@ int mr_keys_load(mr_keys_t *keys, mr_role_t role, const char *dir, mr_error_t *e
         return 0;
     if (!zmq_has("curve"))
         return mr_error_set(error, MR_STATUS_USAGE, "--keys: this machine's ZeroMQ was built without CURVE");
-    if (snprintf(keys->dir, sizeof keys->dir, "%s", dir) >= (int) sizeof keys->dir)
-        return mr_error_set(error, MR_STATUS_USAGE, "--keys: the name of the folder is too long");
+    if (!realpath(dir, keys->dir)) /* processes that are told of it may work elsewhere */
+        return mr_error_set(error, MR_STATUS_USAGE, "--keys %s: %s; " KEYGEN, dir, strerror(errno));
     int failed = load_secret(keys, role, error);
     snprintf(path, sizeof path, "%s/coordinator.pub", keys->dir);
     if (!failed && !mr_keys_read_public(path, keys->coordinator_key))
@@ -105,12 +106,12 @@ bool mr_keys_given(const mr_keys_t *keys) {
     return keys && *keys->public_key;
 }
 
-void mr_keys_connect(const mr_keys_t *keys, zsock_t *socket) {
+void mr_keys_connect(const mr_keys_t *keys, void *handle) {
     if (!mr_keys_given(keys))
         return;
-    zsock_set_curve_serverkey(socket, keys->coordinator_key);
-    zsock_set_curve_publickey(socket, keys->public_key);
-    zsock_set_curve_secretkey(socket, keys->secret_key);
+    zmq_setsockopt(handle, ZMQ_CURVE_SERVERKEY, keys->coordinator_key, MR_KEY_TEXT);
+    zmq_setsockopt(handle, ZMQ_CURVE_PUBLICKEY, keys->public_key, MR_KEY_TEXT);
+    zmq_setsockopt(handle, ZMQ_CURVE_SECRETKEY, keys->secret_key, MR_KEY_TEXT);
 }
 
 /* ---- who a message is from ---- */

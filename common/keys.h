@@ -7,11 +7,13 @@
 #ifndef MR_KEYS_H
 #define MR_KEYS_H
 
-#include <czmq.h>
+#include <stdbool.h>
+#include <zmq.h>
 
 #include "error.h"
 
-#define MR_KEY_TEXT 41 /* a key in Z85, with its NUL */
+#define MR_KEYS_LOCAL "local" /* below a coordinator's folder: the keys of the workers that it starts */
+#define MR_KEY_TEXT 41        /* a key in Z85, with its NUL */
 
 typedef enum mr_role { MR_ROLE_COORDINATOR, MR_ROLE_WORKER, MR_ROLE_CLIENT } mr_role_t;
 
@@ -35,8 +37,8 @@ void mr_keys_clear(mr_keys_t *keys);
 
 bool mr_keys_given(const mr_keys_t *keys);
 
-/* Before connecting: this socket proves to have these keys, and speaks with that coordinator only. */
-void mr_keys_connect(const mr_keys_t *keys, zsock_t *socket);
+/* Before connecting: this socket (a ZeroMQ handle) proves to have these keys, and speaks with that coordinator only. */
+void mr_keys_connect(const mr_keys_t *keys, void *handle);
 
 /* The public key in a certificate. False: there is none. */
 bool mr_keys_read_public(const char *path, char key[MR_KEY_TEXT]);

@@ -2,6 +2,8 @@
 #ifndef MR_ADMITTED_H
 #define MR_ADMITTED_H
 
+#include <czmq.h>
+
 #include "keys.h"
 
 typedef struct mr_admitted {

@@ -236,8 +236,13 @@ int mr_cluster_on_sink_event(zloop_t *loop, zmq_pollitem_t *item, void *argument
 
 static int start_local(mr_cluster_t *cluster, mr_error_t *error) {
     const mr_cluster_config_t *config = &cluster->config;
-    mr_local_config_t local = {cluster->control_endpoint, config->tmp_dir,   config->processes,
-                               config->threads,           config->log_level, config->root ? config->root->path : NULL};
+    mr_local_config_t local = {cluster->control_endpoint,
+                               config->tmp_dir,
+                               config->processes,
+                               config->threads,
+                               config->log_level,
+                               config->root ? config->root->path : NULL,
+                               NULL};
     cluster->local = mr_local_new(&local, error);
     mr_timeline("local workers started");
     return cluster->local ? 0 : -1;
@@ -314,9 +319,7 @@ void mr_cluster_destroy(mr_cluster_t **cluster, int64_t grace_ms) {
     mr_local_destroy(&self->local, grace_ms);
     mr_guests_close(&self->guests);
     mr_members_free(&self->members);
-    mr_supply_destroy(&self->supply);
-    zsock_destroy(&self->control);
-    zsock_destroy(&self->sink);
+    mr_cluster_close_sockets(self);
     zloop_destroy(&self->loop);
     mr_endpoint_close(&self->listen);
     mr_scheduler_destroy(&self->scheduler);

@@ -5,6 +5,7 @@
 
 #include "groups.h"
 #include "journal.h"
+#include "keys.h"
 #include "ledger.h"
 #include "local.h"
 #include "options.h"
@@ -27,6 +28,7 @@ typedef struct mr_cluster_config {
     const char *listen;     /* endpoint for workers that others start; NULL: none */
     const char *lane_ports; /* "LOW-HIGH" for their lanes; NULL: any that are free */
     const char *advertise;  /* host that those workers are told to go to; NULL: the one they know */
+    const mr_keys_t *keys;  /* the coordinator's; NULL, or none given: those workers need none */
     uint32_t most_workers;  /* so many may join; those beyond are refused */
     uint64_t job_id;        /* the same in all lives of this job's coordinator; 0: one is drawn */
     uint32_t first_attempt; /* attempts of this life are numbered from here; 0: 1 */

@@ -8,17 +8,21 @@
 #define STUCK_LEASES 3    /* a task that does not move for so many leases is spoken of */
 #define MOST_AT_ONCE 1024 /* messages taken before other sockets have their turn */
 
-void mr_cluster_send_to(mr_cluster_t *cluster, const void *identity, size_t size, const mr_message_t *message) {
-    if (mr_router_send(cluster->control, identity, size, message,
-                       &cluster->out)) { /* a worker might wait for it for ever */
+static void send_to(mr_cluster_t *cluster, zsock_t *socket, const void *identity, size_t size,
+                    const mr_message_t *message) {
+    if (mr_router_send(socket, identity, size, message, &cluster->out)) { /* a worker might wait for it for ever */
         mr_error_memory(cluster->error, "sending a message");
         mr_cluster_fail(cluster);
     }
 }
 
+void mr_cluster_send_to(mr_cluster_t *cluster, const mr_sender_t *to, const mr_message_t *message) {
+    send_to(cluster, to->socket, to->identity, to->size, message);
+}
+
 void mr_cluster_send(mr_cluster_t *cluster, mr_member_t *member, const mr_message_t *message) {
     member->told_at = mr_clock_ms();
-    mr_cluster_send_to(cluster, member->identity, member->identity_size, message);
+    send_to(cluster, member->control, member->identity, member->identity_size, message);
 }
 
 /* ---- working ---- */
@@ -167,16 +171,19 @@ static void take_from_stranger(mr_cluster_t *cluster, const mr_sender_t *sender,
     const mr_heartbeat_message_t *heartbeat = &message->heartbeat;
     cluster->config.ledger->stale++;
     if (message->type == MR_HEARTBEAT)
-        mr_cluster_send_to(cluster, sender->identity, sender->size,
+        mr_cluster_send_to(cluster, sender,
                            &(mr_message_t){.type = MR_UNKNOWN, .unknown = {heartbeat->epoch, heartbeat->worker}});
+}
+
+bool mr_cluster_is_from(const mr_member_t *member, const mr_sender_t *sender) {
+    return member->control == sender->socket && member->identity_size == sender->size &&
+           !memcmp(member->identity, sender->identity, sender->size) && mr_peer_same(&member->peer, &sender->peer);
 }
 
 /* Every message but HELLO begins with epoch and worker. The member that it names, if it comes from that one. */
 static mr_member_t *member_of(const mr_cluster_t *cluster, const mr_sender_t *sender, const mr_message_t *message) {
     mr_member_t *member = mr_members_get(&cluster->members, message->heartbeat.worker);
-    bool same = member && message->heartbeat.epoch == cluster->epoch && member->identity_size == sender->size &&
-                !memcmp(member->identity, sender->identity, sender->size);
-    return same ? member : NULL;
+    return member && message->heartbeat.epoch == cluster->epoch && mr_cluster_is_from(member, sender) ? member : NULL;
 }
 
 static bool is_of_a_worker(const mr_message_t *message) {
@@ -198,10 +205,9 @@ int mr_cluster_on_control(zloop_t *loop, zsock_t *socket, void *argument) {
     mr_message_t message;
     mr_sender_t sender;
     (void) loop;
-    (void) socket;
     for (int i = 0; i < MOST_AT_ONCE; i++) {
         mr_error_t unreadable = {0};
-        int got = mr_router_receive(cluster->control, &sender, &message, &unreadable);
+        int got = mr_router_receive(socket, &sender, &message, &unreadable);
         if (got == 0)
             break;
         int failed = got < 0 ? mr_cluster_unreadable(cluster, &unreadable) : take_message(cluster, &sender, &message);

@@ -140,6 +140,9 @@ static int bind_lane(mr_cluster_t *cluster, mr_member_t *member) {
     if (!member->lane)
         return mr_error_set(cluster->error, MR_STATUS_JOB, "cannot make a lane: %s", zmq_strerror(zmq_errno()));
     mr_endpoint_set_socket(member->lane, 0); /* credit is the bound */
+    mr_guarded_t guarded = {NULL, member->peer.id, MR_CLUSTER_LANE_BYTES};
+    if (!member->local && mr_guard_protect(cluster->guard, member->lane, &guarded, cluster->error))
+        return -1;
     if (!member->local && mr_endpoint_bind_lane(&cluster->listen, member->lane, member->number, text, cluster->error))
         return -1;
     snprintf(text, member->local ? sizeof member->lane_endpoint : 0, "ipc://%s/lane-%u", cluster->config.dir,
@@ -154,7 +157,7 @@ static int bind_lane(mr_cluster_t *cluster, mr_member_t *member) {
 
 static void refuse(mr_cluster_t *cluster, const mr_sender_t *sender, const char *reason) {
     mr_message_t refusal = mr_greeting_refusal(reason);
-    mr_cluster_send_to(cluster, sender->identity, sender->size, &refusal);
+    mr_cluster_send_to(cluster, sender, &refusal);
 }
 
 static mr_member_t *add_member(mr_cluster_t *cluster, const mr_sender_t *sender, const mr_hello_message_t *hello) {
@@ -165,12 +168,19 @@ static mr_member_t *add_member(mr_cluster_t *cluster, const mr_sender_t *sender,
     }
     member->pid = hello->pid;
     member->threads = hello->threads ? hello->threads : 1;
-    member->local = !cluster->config.listen || !strcmp(hello->endpoint, cluster->control_endpoint);
+    member->peer = sender->peer;
+    member->control = sender->socket;
+    member->local = sender->socket == cluster->control;
     return bind_lane(cluster, member) ? NULL : member;
 }
 
 int mr_cluster_take_hello(mr_cluster_t *cluster, const mr_sender_t *sender, const mr_hello_message_t *hello) {
     mr_member_t *member = mr_members_by_identity(&cluster->members, sender->identity, sender->size);
+    if (member && !mr_cluster_is_from(member, sender)) {
+        mr_log(MR_LOG_WARNING, "%s says to be worker %s:%u, whose key is another; passed over", sender->peer.id,
+               member->host, member->pid);
+        return 0;
+    }
     const char *mismatch = mr_greeting_mismatch(hello);
     if (mismatch) {
         refuse(cluster, sender, mismatch);

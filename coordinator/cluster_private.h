@@ -6,22 +6,27 @@
 
 #include "cluster.h"
 #include "endpoint.h"
+#include "guard.h"
 #include "guests.h"
 #include "members.h"
 #include "scheduler.h"
 #include "supply.h"
 
 #define MR_CLUSTER_TICK_MS 100
-#define MR_CLUSTER_BEATS 50       /* heartbeats in a lease, of a worker in a small cluster */
-#define MR_CLUSTER_SILENT_BEATS 4 /* a worker not heard for so many heartbeats may be stopped */
+#define MR_CLUSTER_BEATS 50         /* heartbeats in a lease, of a worker in a small cluster */
+#define MR_CLUSTER_SILENT_BEATS 4   /* a worker not heard for so many heartbeats may be stopped */
+#define MR_CLUSTER_LANE_BYTES 65536 /* nobody sends anything up a lane */
 
 struct mr_cluster {
     mr_cluster_config_t config;
     uint64_t epoch;
     uint64_t job_id;
     zloop_t *loop;
-    zsock_t *control;           /* ROUTER */
-    zsock_t *sink;              /* PULL */
+    mr_guard_t *guard;    /* of what others can reach; NULL: nothing is */
+    zsock_t *control;     /* ROUTER, for the workers that this process starts */
+    zsock_t *sink;        /* PULL, for the same */
+    zsock_t *far_control; /* the same for all others, as keys belong to a socket; NULL: there are none */
+    zsock_t *far_sink;
     char control_endpoint[256]; /* private, for the workers this process starts */
     char sink_endpoint[256];    /* the same */
     mr_endpoint_t listen;       /* for all others; its control is empty when there are none */
@@ -60,13 +65,19 @@ int mr_cluster_unreadable(mr_cluster_t *cluster, const mr_error_t *reason);
 /* Carries out all the scheduler wants done. Returns what a loop handler returns: 0, or -1: the loop ends. */
 int mr_cluster_pump(mr_cluster_t *cluster);
 
-/* Sends a message to whoever has that identity, or to a worker, on control. */
-void mr_cluster_send_to(mr_cluster_t *cluster, const void *identity, size_t size, const mr_message_t *message);
+/* Sends a message to whoever that was, or to a worker, on control. */
+void mr_cluster_send_to(mr_cluster_t *cluster, const mr_sender_t *to, const mr_message_t *message);
 void mr_cluster_send(mr_cluster_t *cluster, mr_member_t *member, const mr_message_t *message);
 
 /* ---- cluster_sockets.c ---- */
 
 int mr_cluster_open_sockets(mr_cluster_t *cluster, mr_error_t *error);
+void mr_cluster_close_sockets(mr_cluster_t *cluster);
+
+/* ---- cluster_control.c ---- */
+
+/* The sender is that member: the same identity by the same socket, and under the same key. */
+bool mr_cluster_is_from(const mr_member_t *member, const mr_sender_t *sender);
 
 /* ---- cluster_join.c ---- */
 

@@ -187,9 +187,17 @@ static int take_partial(mr_cluster_t *cluster, mr_member_t *member, const mr_par
     return 0;
 }
 
-static int take_message(mr_cluster_t *cluster, const mr_message_t *message, zmq_msg_t *frame) {
+/* The member that a message names, if it comes from that one: by its socket, and under the key by which that said HELLO. */
+static mr_member_t *member_of(const mr_cluster_t *cluster, const zsock_t *socket, const mr_peer_t *peer,
+                              const mr_message_t *message) {
     mr_member_t *member = mr_members_get(&cluster->members, message->run.worker);
-    if (!member || message->run.epoch != cluster->epoch) {
+    bool same = member && message->run.epoch == cluster->epoch && member->local == (socket == cluster->sink) &&
+                mr_peer_same(&member->peer, peer);
+    return same ? member : NULL;
+}
+
+static int take_message(mr_cluster_t *cluster, mr_member_t *member, const mr_message_t *message, zmq_msg_t *frame) {
+    if (!member) {
         cluster->config.ledger->stale++;
         return 0;
     }
@@ -204,18 +212,21 @@ static int take_message(mr_cluster_t *cluster, const mr_message_t *message, zmq_
 }
 
 /* Takes the message that begins with `header`; its second frame, if there is one, is a run. */
-static int read_message(mr_cluster_t *cluster, void *socket, zmq_msg_t *header) {
+static int read_message(mr_cluster_t *cluster, zsock_t *sink, zmq_msg_t *header) {
+    void *socket = zsock_resolve(sink);
     mr_message_t message;
+    mr_peer_t peer;
     mr_error_t unreadable = {0};
     zmq_msg_t frame;
     zmq_msg_init(&frame);
     bool whole = zmq_msg_more(header) && zmq_msg_recv(&frame, socket, ZMQ_DONTWAIT) >= 0;
     int failed = 0;
+    mr_peer_of(header, &peer);
     if (mr_message_decode(&message, zmq_msg_data(header), zmq_msg_size(header), &unreadable)) {
         failed = mr_cluster_unreadable(cluster, &unreadable);
     } else {
         if ((message.type == MR_RUN && whole) || message.type == MR_PARTIAL)
-            failed = take_message(cluster, &message, &frame);
+            failed = take_message(cluster, member_of(cluster, sink, &peer, &message), &message, &frame);
         mr_message_clear(&message);
     }
     while (zmq_msg_more(&frame) && zmq_msg_recv(&frame, socket, ZMQ_DONTWAIT) >= 0)
@@ -232,7 +243,7 @@ int mr_cluster_on_sink(zloop_t *loop, zsock_t *zsock, void *argument) {
     (void) loop;
     zmq_msg_init(&header);
     for (int i = 0; !failed && i < MOST_AT_ONCE && zmq_msg_recv(&header, socket, ZMQ_DONTWAIT) >= 0; i++)
-        failed = read_message(cluster, socket, &header);
+        failed = read_message(cluster, zsock, &header);
     zmq_msg_close(&header);
     if (failed)
         return mr_cluster_fail(cluster);

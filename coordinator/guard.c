@@ -12,7 +12,9 @@
 #define MOST_WATCHED 8
 #define PROBE_MS 5000
 #define SAME_MS 10000 /* the same line is not said again for so long */
-#define LINE_MS 100   /* and no other line for so long */
+#define MANY_EARLY 3
+#define KINDS 8
+#define LINE_MS 100 /* and no other line for so long */
 #define WATCHED                                                                                                        \
     (ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_MONITOR_STOPPED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |  \
      ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL)
@@ -21,8 +23,18 @@ typedef struct watch {
     void *monitor; /* PAIR; NULL: free */
     char name[32];
     int64_t peers;
-    char last[64]; /* address of the last that connected */
+    char last[64];       /* address of the last that connected */
+    unsigned early_ends; /* of handshakes, the last of them then */
+    int64_t early_ms;
 } watch_t;
+
+/* The last line of a kind. */
+typedef struct line {
+    const char *format; /* NULL: none yet */
+    char text[512];
+    int64_t told_ms;
+    unsigned untold; /* others since then */
+} line_t;
 
 struct mr_guard {
     const mr_keys_t *keys;
@@ -33,35 +45,36 @@ struct mr_guard {
     zsock_t *zap;
     mr_admitted_t admitted;
     watch_t watches[MOST_WATCHED];
-    char told[512]; /* the last line */
-    int64_t told_ms;
-    unsigned untold; /* lines since then */
+    line_t lines[KINDS];
 };
 
 /* ---- what is said ---- */
 
-/* Who is turned away tries again, and whoever wants to fill a log can try often. */
+/* Who is turned away tries again, and whoever wants to fill a log can try often: of each kind of line (each has a format of its own), one that is the
+ * same as the last waits for 10 s, and another for a tenth of one. */
 static void tell(mr_guard_t *guard, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static void tell(mr_guard_t *guard, const char *format, ...) {
-    char text[sizeof guard->told];
-    int64_t now = mr_clock_ms(), since = guard->told_ms ? now - guard->told_ms : SAME_MS;
+    line_t *line = guard->lines;
+    char text[sizeof line->text];
+    int64_t now = mr_clock_ms();
     va_list arguments;
     va_start(arguments, format);
     mr_format_message(text, sizeof text, format, arguments);
     va_end(arguments);
-    bool same = !strcmp(text, guard->told);
-    if (since < (same ? SAME_MS : LINE_MS)) {
-        guard->untold += !same;
+    while (line->format && line->format != format && line < guard->lines + KINDS - 1)
+        line++;
+    bool same = !strcmp(text, line->text);
+    if (line->format == format && now - line->told_ms < (same ? SAME_MS : LINE_MS)) {
+        line->untold += !same;
         return;
     }
-    if (guard->untold)
-        mr_log(MR_LOG_WARNING, "%s (%u more were turned away since the last such line)", text, guard->untold);
+    if (line->untold)
+        mr_log(MR_LOG_WARNING, "%s (%u more like it since the last such line)", text, line->untold);
     else
         mr_log(MR_LOG_WARNING, "%s", text);
-    snprintf(guard->told, sizeof guard->told, "%s", text);
-    guard->told_ms = now;
-    guard->untold = 0;
+    *line = (line_t){.format = format, .told_ms = now};
+    snprintf(line->text, sizeof line->text, "%s", text);
 }
 
 /* ---- ZAP ---- */
@@ -140,9 +153,8 @@ static void answer_zap(mr_guard_t *guard) {
 static void name_peer(int fd, char name[64]) {
     struct sockaddr_storage address;
     socklen_t size = sizeof address;
-    snprintf(name, 64, "someone");
     if (getpeername(fd, (struct sockaddr *) &address, &size))
-        return;
+        return; /* it has gone already, and was most likely the one before, once more */
     if (address.ss_family == AF_INET)
         inet_ntop(AF_INET, &((struct sockaddr_in *) &address)->sin_addr, name, 64);
     else if (address.ss_family == AF_INET6)
@@ -160,11 +172,22 @@ static void take_accepted(mr_guard_t *guard, watch_t *watch, int fd) {
     tell(guard, "%s: more than %u connections to %s: closed", watch->last, guard->most_peers, watch->name);
 }
 
-static void take_failure(mr_guard_t *guard, const watch_t *watch, const mr_monitored_t *event) {
+/* Somebody who only looks whether a port is open is no matter. */
+static void take_early_end(mr_guard_t *guard, watch_t *watch) {
+    int64_t now = mr_clock_ms();
+    watch->early_ends = now - watch->early_ms < SAME_MS ? watch->early_ends + 1 : 1;
+    watch->early_ms = now;
+    if (watch->early_ends >= MANY_EARLY)
+        tell(guard,
+             "%s: again and again its handshake with %s ends early or takes too long: it has keys and this coordinator "
+             "none, or the reverse, or it is not Millrace's",
+             watch->last, watch->name);
+}
+
+static void take_failure(mr_guard_t *guard, watch_t *watch, const mr_monitored_t *event) {
     bool keyed = mr_keys_given(guard->keys);
     if (event->event == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL)
-        mr_log(MR_LOG_INFO, "%s, or another: its handshake with %s ended early or took too long", watch->last,
-               watch->name);
+        take_early_end(guard, watch);
     else if (event->value != ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH)
         tell(guard, "%s: its handshake with %s cannot be read: %sit is not Millrace's; refused", watch->last,
              watch->name, keyed ? "it has another coordinator's public key, or " : "");
@@ -287,7 +310,7 @@ mr_guard_t *mr_guard_new(const mr_keys_t *keys, uint32_t most_peers, mr_error_t 
 }
 
 static int watch_socket(mr_guard_t *guard, zsock_t *socket, const char *name, mr_error_t *error) {
-    void *monitor = mr_monitor_open(socket, WATCHED);
+    void *monitor = mr_monitor_open(zsock_resolve(socket), WATCHED);
     zmsg_t *message = monitor ? zmsg_new() : NULL;
     if (!message || zmsg_addstr(message, "WATCH") || zmsg_addstr(message, name) ||
         zmsg_addmem(message, &monitor, sizeof monitor) || zmsg_send(&message, guard->actor))
@@ -335,7 +358,7 @@ int mr_guard_probe(const mr_guard_t *guard, const char *endpoint, mr_error_t *er
     if (!mr_keys_given(guard->keys))
         return 0;
     zsock_t *socket = zsock_new(ZMQ_DEALER);
-    void *monitor = socket ? mr_monitor_open(socket, MR_HANDSHAKE_EVENTS) : NULL;
+    void *monitor = socket ? mr_monitor_open(zsock_resolve(socket), MR_HANDSHAKE_EVENTS) : NULL;
     int failed = monitor ? knock(guard, socket, monitor, endpoint, error) : mr_error_memory(error, "starting");
     if (socket) {
         zsock_set_linger(socket, 0);

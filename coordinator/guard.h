@@ -6,6 +6,8 @@
 #ifndef MR_GUARD_H
 #define MR_GUARD_H
 
+#include <czmq.h>
+
 #include "keys.h"
 
 #define MR_GUARD_HANDSHAKE_MS 10000

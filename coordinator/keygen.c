@@ -5,7 +5,6 @@
 
 #define MOST_PATH 4096
 #define MOST_NAME 64
-#define LOCAL "local" /* the worker that the coordinator starts itself */
 
 typedef char path_t[MOST_PATH];
 
@@ -107,11 +106,11 @@ static int make_peer(const char *folder, const char *coordinator, mr_role_t role
 int mr_keygen_coordinator(const char *dir, mr_error_t *error) {
     path_t own, secret, public, local;
     if (join(own, error, "%s/coordinator", dir) || join(secret, error, "%s/secret", own) ||
-        join(public, error, "%s/coordinator.pub", own) || join(local, error, "%s/" LOCAL, own))
+        join(public, error, "%s/coordinator.pub", own) || join(local, error, "%s/" MR_KEYS_LOCAL, own))
         return -1;
     zcert_t *cert = make_keys(MR_ROLE_COORDINATOR, "coordinator", error);
     int failed = !cert || make_coordinator_folders(dir, error) || save_secret(cert, secret, error) ||
-                 save_public(cert, public, error) || make_peer(local, own, MR_ROLE_WORKER, LOCAL, error);
+                 save_public(cert, public, error) || make_peer(local, own, MR_ROLE_WORKER, MR_KEYS_LOCAL, error);
     zcert_destroy(&cert);
     return failed ? -1 : 0;
 }

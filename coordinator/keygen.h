@@ -2,6 +2,8 @@
 #ifndef MR_KEYGEN_H
 #define MR_KEYGEN_H
 
+#include <czmq.h>
+
 #include "keys.h"
 
 /* The coordinator's keys below `dir`, which is made if it is missing. Status USAGE: there are some already; STORAGE. */

@@ -23,6 +23,7 @@ struct mr_local {
     char tmp_dir[4096];
     char log_level[16];
     char root[4096]; /* "": none */
+    char keys[4200]; /* "": none */
     char program[4096 + 64];
     uint32_t processes;
     uint32_t threads;
@@ -58,16 +59,25 @@ static int prepare(posix_spawnattr_t *attributes) {
            posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
 }
 
+static void add_option(const char **arguments, size_t *count, const char *name, const char *value) {
+    if (!*value)
+        return;
+    arguments[(*count)++] = name;
+    arguments[(*count)++] = value;
+}
+
 static int start(mr_local_t *local, uint32_t index, mr_error_t *error) {
     char threads[16], parent[16];
     posix_spawnattr_t attributes;
     uint32_t share = local->threads / local->processes + (index < local->threads % local->processes);
     snprintf(threads, sizeof threads, "%u", share ? share : 1);
     snprintf(parent, sizeof parent, "%ld", (long) getpid());
-    const char *arguments[] = {"millrace-worker", "--connect", local->endpoint, "--threads",
-                               threads,           "--tmp",     local->tmp_dir,  "--log-level",
-                               local->log_level,  "--parent",  parent,          *local->root ? "--root" : NULL,
-                               local->root,       NULL};
+    const char *arguments[] = {
+        "millrace-worker", "--connect", local->endpoint, "--threads", threads, "--tmp", local->tmp_dir, "--log-level",
+        local->log_level,  "--parent",  parent,          NULL,        NULL,    NULL,    NULL,           NULL};
+    size_t count = sizeof arguments / sizeof *arguments - 5;
+    add_option(arguments, &count, "--root", local->root);
+    add_option(arguments, &count, "--keys", local->keys);
     if (prepare(&attributes))
         return mr_error_memory(error, "starting a worker");
     int failed = posix_spawnp(&local->children[index].pid, local->program, NULL, &attributes,
@@ -92,6 +102,7 @@ mr_local_t *mr_local_new(const mr_local_config_t *config, mr_error_t *error) {
     snprintf(local->tmp_dir, sizeof local->tmp_dir, "%s", config->tmp_dir);
     snprintf(local->root, sizeof local->root, "%s", config->root ? config->root : "");
     snprintf(local->log_level, sizeof local->log_level, "%s", config->log_level);
+    snprintf(local->keys, sizeof local->keys, "%s", config->keys ? config->keys : "");
     local->processes = config->processes;
     local->threads = config->threads;
     local->oom_kills = mr_fate_oom_kills();

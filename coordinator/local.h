@@ -17,6 +17,7 @@ typedef struct mr_local_config {
     uint32_t threads; /* in all, spread over the processes */
     const char *log_level;
     const char *root; /* their --root; NULL: none */
+    const char *keys; /* folder of a worker's; NULL: none */
 } mr_local_config_t;
 
 /* Starts the processes. Finds `millrace-worker` beside this program, or where the build or the installation puts it, or by PATH. */

@@ -5,6 +5,7 @@
 #include <czmq.h>
 
 #include "hash.h"
+#include "keys.h"
 #include "watch.h"
 
 #define MR_IDENTITY_MAX 255
@@ -13,13 +14,17 @@
 typedef struct mr_sender {
     uint8_t identity[MR_IDENTITY_MAX];
     size_t size;
+    mr_peer_t peer;  /* whose key its connection has */
+    zsock_t *socket; /* borrowed: the ROUTER it came by */
 } mr_sender_t;
 
 typedef struct mr_member {
     uint32_t number;
     uint8_t identity[MR_IDENTITY_MAX]; /* ROUTER address */
     size_t identity_size;
-    zsock_t *lane; /* PUSH, owned */
+    mr_peer_t peer;   /* whose key it said HELLO under */
+    zsock_t *control; /* borrowed: by which it said so */
+    zsock_t *lane;    /* PUSH, owned */
     char lane_endpoint[256];
     const char *host;     /* its name; owned by the list of hosts */
     uint32_t host_number; /* in that list */

@@ -92,19 +92,24 @@ static int read_workers(mr_request_t *request, mr_error_t *error) {
     return 0;
 }
 
+int mr_request_keys(const mr_settings_t *settings, mr_keys_t *keys, mr_error_t *error) {
+    return mr_keys_load(keys, MR_ROLE_COORDINATOR, mr_settings_text(settings, MR_SETTING_KEYS), error);
+}
+
 /* Whoever reaches a coordinator without keys can make it believe any result. */
 int mr_request_check_listen(const mr_settings_t *settings, const char *listen, mr_error_t *error) {
     mr_endpoint_t endpoint;
     if (mr_endpoint_parse(&endpoint, listen, mr_settings_text(settings, MR_SETTING_LANE_PORTS), error) ||
         mr_endpoint_advertise(&endpoint, mr_settings_text(settings, MR_SETTING_ADVERTISE), error))
         return -1;
-    if (mr_endpoint_is_local(&endpoint))
+    if (mr_endpoint_is_local(&endpoint) || mr_settings_text(settings, MR_SETTING_KEYS))
         return 0;
     if (!mr_settings_switch(settings, MR_SETTING_INSECURE))
-        return mr_error_set(error, MR_STATUS_USAGE,
-                            "--listen %s: anyone who reaches it could join; listen on tcp://127.0.0.1:PORT, or add "
-                            "--insecure on a network you trust",
-                            listen);
+        return mr_error_set(
+            error, MR_STATUS_USAGE,
+            "--listen %s: anyone who reaches it could join; give it --keys DIR (millrace keygen makes them), "
+            "listen on tcp://127.0.0.1:PORT, or add --insecure on a network you trust",
+            listen);
     if (!mr_settings_switch(settings, MR_SETTING_SUBMITTED)) /* for which its server has said it */
         mr_log(MR_LOG_WARNING, "--listen %s --insecure: anyone who reaches it can join", listen);
     return 0;
@@ -116,7 +121,12 @@ static int read_listen(mr_request_t *request, mr_error_t *error) {
     cluster->listen = mr_settings_text(settings, MR_SETTING_LISTEN);
     cluster->lane_ports = mr_settings_text(settings, MR_SETTING_LANE_PORTS);
     cluster->advertise = mr_settings_text(settings, MR_SETTING_ADVERTISE);
-    return cluster->listen ? mr_request_check_listen(settings, cluster->listen, error) : 0;
+    if (!cluster->listen)
+        return 0;
+    cluster->keys = &request->keys;
+    return mr_request_check_listen(settings, cluster->listen, error) || mr_request_keys(settings, &request->keys, error)
+               ? -1
+               : 0;
 }
 
 static int read_limits(mr_request_t *request, mr_error_t *error) {
@@ -281,5 +291,6 @@ void mr_request_free(mr_request_t *request) {
         request->job->destroy(request->state);
     mr_options_destroy(&request->options);
     mr_root_close(&request->root);
+    mr_keys_clear(&request->keys);
     mr_settings_free(&request->settings);
 }

@@ -18,6 +18,7 @@ typedef struct mr_request {
     bool resume;         /* go on with the job in it */
     mr_output_config_t output;
     mr_inputs_config_t inputs;
+    mr_keys_t keys;              /* the coordinator's, if it listens and has some */
     mr_cluster_config_t cluster; /* limits only; the rest is filled in when the parts exist */
     uint64_t chunk;
     uint64_t memory;
@@ -47,6 +48,9 @@ int mr_request_local(const mr_settings_t *settings, uint64_t least, uint32_t *pr
 
 /* Whether one may listen there: what can be reached from elsewhere needs more than an endpoint. */
 int mr_request_check_listen(const mr_settings_t *settings, const char *listen, mr_error_t *error);
+
+/* The keys of a coordinator that listens; none are given if none were asked for. */
+int mr_request_keys(const mr_settings_t *settings, mr_keys_t *keys, mr_error_t *error);
 
 /* The directory for what outgrows memory. */
 const char *mr_request_tmp(const mr_settings_t *settings);

@@ -6,6 +6,7 @@ int mr_router_receive(zsock_t *socket, mr_sender_t *sender, mr_message_t *messag
     zmq_msg_init(&identity);
     zmq_msg_init(&frame);
     int got = 0;
+    sender->socket = socket;
     if (zmq_msg_recv(&identity, handle, ZMQ_DONTWAIT) >= 0) {
         sender->size = zmq_msg_size(&identity) <= MR_IDENTITY_MAX ? zmq_msg_size(&identity) : 0;
         memcpy(sender->identity, zmq_msg_data(&identity), sender->size);
@@ -13,6 +14,7 @@ int mr_router_receive(zsock_t *socket, mr_sender_t *sender, mr_message_t *messag
                       !mr_message_decode(message, zmq_msg_data(&frame), zmq_msg_size(&frame), error)
                   ? 1
                   : -1;
+        mr_peer_of(&frame, &sender->peer);
         while (zmq_msg_more(&frame) && zmq_msg_recv(&frame, handle, ZMQ_DONTWAIT) >= 0)
             ;
     }

@@ -10,6 +10,7 @@
 
 #define TICK_MS 100
 #define LINGER_MS 200     /* for the last answers to get out */
+#define SPARE_PEERS 256   /* connections beyond the workers': clients, and old ones that are not known to be dead yet */
 #define MOST_AT_ONCE 1024 /* messages taken before others have their turn */
 #define WIND_UP_MS 10000  /* for the jobs to end by themselves */
 #define GRACE_MS 1000     /* for local workers to end by themselves */
@@ -28,7 +29,20 @@ void mr_serve_send(mr_serve_t *serve, const mr_sender_t *to, const mr_message_t 
     mr_serve_fail(serve);
 }
 
+/* What a key is for: that of a worker joins and leaves, that of a client asks. A worker's name is good under the key that took it only. */
+static bool may_say(const mr_serve_t *serve, const mr_sender_t *sender, const mr_message_t *message) {
+    bool of_worker = message->type == MR_HELLO || message->type == MR_BYE;
+    const mr_roll_worker_t *worker = mr_roll_find(&serve->roll, sender);
+    return mr_peer_may(&sender->peer, of_worker ? MR_ROLE_WORKER : MR_ROLE_CLIENT, serve->config->keys) &&
+           (!worker || mr_peer_same(&worker->sender.peer, &sender->peer));
+}
+
 static int take_message(mr_serve_t *serve, const mr_sender_t *sender, const mr_message_t *message) {
+    if (!may_say(serve, sender, message)) {
+        mr_log(MR_LOG_WARNING, "%s is not for who has the key %s; dropped", mr_message_name(message->type),
+               sender->peer.id);
+        return 0;
+    }
     if (message->type == MR_HELLO)
         return mr_serve_hello(serve, sender, &message->hello);
     if (message->type == MR_BYE) {
@@ -125,15 +139,22 @@ static int on_signal(zloop_t *loop, zmq_pollitem_t *item, void *argument) {
 
 static int open_socket(mr_serve_t *serve, mr_error_t *error) {
     const mr_serve_config_t *config = serve->config;
+    mr_guarded_t guarded = {"the endpoint", MR_GUARD_ALL, MR_WIRE_MAX_HEADER};
+    char here[256];
+    serve->guard = mr_guard_new(config->keys, serve->most_workers + serve->most_workers / 4 + SPARE_PEERS, error);
+    if (!serve->guard)
+        return -1;
     serve->socket = zsock_new(ZMQ_ROUTER);
     if (!serve->socket)
         return mr_error_set(error, MR_STATUS_JOB, "cannot make a socket: %s", zmq_strerror(zmq_errno()));
     mr_endpoint_set_socket(serve->socket, LINGER_MS);
     zsock_set_router_handover(serve->socket, 1); /* who connects again is the same */
-    return mr_endpoint_parse(&serve->listen, config->listen, config->lane_ports, error) ||
-                   mr_endpoint_bind(&serve->listen, serve->socket, NULL, error)
-               ? -1
-               : 0;
+    if (mr_endpoint_parse(&serve->listen, config->listen, config->lane_ports, error) ||
+        mr_guard_protect(serve->guard, serve->socket, &guarded, error) ||
+        mr_endpoint_bind(&serve->listen, serve->socket, NULL, error))
+        return -1;
+    mr_endpoint_from_here(&serve->listen, here);
+    return mr_guard_probe(serve->guard, here, error);
 }
 
 static int watch_all(mr_serve_t *serve, mr_error_t *error) {
@@ -149,10 +170,16 @@ static int watch_all(mr_serve_t *serve, mr_error_t *error) {
 /* They come by the network like all others, and know it as this machine. */
 static int start_local(mr_serve_t *serve, mr_error_t *error) {
     const mr_serve_config_t *config = serve->config;
-    char endpoint[256];
+    char endpoint[256], keys[sizeof config->keys->dir + 16];
     mr_endpoint_from_here(&serve->listen, endpoint);
-    mr_local_config_t local = {endpoint,        config->tmp_dir,   config->processes,
-                               config->threads, config->log_level, config->root};
+    snprintf(keys, sizeof keys, "%s/" MR_KEYS_LOCAL, config->keys->dir);
+    mr_local_config_t local = {endpoint,
+                               config->tmp_dir,
+                               config->processes,
+                               config->threads,
+                               config->log_level,
+                               config->root,
+                               mr_keys_given(config->keys) ? keys : NULL};
     if (!config->processes)
         return 0;
     serve->local = mr_local_new(&local, error);
@@ -196,7 +223,8 @@ static void close_serve(mr_serve_t *serve) {
     mr_serve_close_requests(serve);
     mr_local_destroy(&serve->local, 0);
     zloop_destroy(&serve->loop);
-    zsock_destroy(&serve->socket);
+    mr_guard_close(&serve->socket);
+    mr_guard_destroy(&serve->guard);
     mr_endpoint_close(&serve->listen);
     mr_roll_free(&serve->roll);
     mr_serve_close_scratch(serve);

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "error.h"
+#include "keys.h"
 
 typedef struct mr_serve_config {
     const char *listen;     /* the one endpoint that workers and clients know */
@@ -19,6 +19,7 @@ typedef struct mr_serve_config {
     int64_t lease_ms;      /* a worker silent for so long is struck off */
     uint32_t processes;    /* local workers */
     uint32_t threads;      /* of all of them */
+    const mr_keys_t *keys; /* of the coordinator; none given: anyone who reaches it may join */
     bool insecure;         /* it was said that the endpoint may be open to all */
 } mr_serve_config_t;
 

@@ -15,7 +15,7 @@
 static const char help[] =
     "Usage: millrace serve [options]\n"
     "\n"
-    "  millrace serve --listen tcp://10.0.0.1:5555 --insecure\n"
+    "  millrace serve --listen tcp://10.0.0.1:5555 --keys keys/coordinator\n"
     "\n"
     "A coordinator that stays: it takes jobs (millrace submit) and workers (millrace-worker --connect\n"
     "ENDPOINT) at one endpoint (" LISTEN "), and runs the jobs in turn. What it has accepted\n"
@@ -70,8 +70,8 @@ static int read_times(const mr_settings_t *settings, mr_serve_config_t *config, 
     return 0;
 }
 
-static int read_config(const mr_settings_t *settings, mr_serve_config_t *config, char state[4096], mr_root_t *root,
-                       mr_error_t *error) {
+static int read_config(const mr_settings_t *settings, mr_serve_config_t *config, mr_keys_t *keys, char state[4096],
+                       mr_root_t *root, mr_error_t *error) {
     const char *listen = mr_settings_text(settings, MR_SETTING_LISTEN),
                *top = mr_settings_text(settings, MR_SETTING_ROOT);
     if (top && mr_root_open(root, "--root", top, error))
@@ -79,13 +79,15 @@ static int read_config(const mr_settings_t *settings, mr_serve_config_t *config,
     config->listen = listen ? listen : LISTEN;
     config->lane_ports = mr_settings_text(settings, MR_SETTING_LANE_PORTS);
     config->advertise = mr_settings_text(settings, MR_SETTING_ADVERTISE);
+    config->keys = keys;
     config->insecure = mr_settings_switch(settings, MR_SETTING_INSECURE);
     config->tmp_dir = mr_request_tmp(settings);
     config->state = state;
     config->root = root->path;
     return mr_request_log_level(settings, &config->log_level, error) || read_times(settings, config, error) ||
                    mr_request_local(settings, 0, &config->processes, &config->threads, error) ||
-                   mr_request_check_listen(settings, config->listen, error) || read_state(settings, state, error)
+                   mr_request_check_listen(settings, config->listen, error) || mr_request_keys(settings, keys, error) ||
+                   read_state(settings, state, error)
                ? -1
                : 0;
 }
@@ -95,6 +97,7 @@ int mr_command_serve(int argc, char **argv) {
     mr_settings_t settings = {0};
     mr_serve_config_t config = {0};
     mr_root_t root = {0};
+    mr_keys_t keys = {0};
     char state[4096];
     umask(S_IRWXG | S_IRWXO); /* inputs and rows are for who submitted the job, by way of this process */
     int first = argc, parsed = mr_settings_load(&settings, &error);
@@ -103,10 +106,11 @@ int mr_command_serve(int argc, char **argv) {
     if (!parsed && first < argc)
         parsed =
             mr_error_set(&error, MR_STATUS_USAGE, "unexpected argument '%s'; see millrace serve --help", argv[first]);
-    if (!parsed && !read_config(&settings, &config, state, &root, &error))
+    if (!parsed && !read_config(&settings, &config, &keys, state, &root, &error))
         mr_serve_run(&config, &error);
     mr_root_close(&root);
     mr_settings_free(&settings);
+    mr_keys_clear(&keys);
     if (parsed > 0)
         return print_help();
     if (error.status)

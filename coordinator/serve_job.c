@@ -69,6 +69,8 @@ static void add_ours(const mr_serve_t *serve, const mr_serve_job_t *job, words_t
         add_pair(words, "--advertise", config->advertise);
     if (config->root)
         add_pair(words, "--root", config->root);
+    if (mr_keys_given(config->keys))
+        add_pair(words, "--keys", config->keys->dir);
     if (config->insecure)
         add(words, "--insecure");
     add_pair(words, "--workers", "0");

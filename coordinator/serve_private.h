@@ -6,6 +6,7 @@
 
 #include "child.h"
 #include "endpoint.h"
+#include "guard.h"
 #include "job_queue.h"
 #include "local.h"
 #include "roll.h"
@@ -39,6 +40,7 @@ typedef struct mr_serve_requests mr_serve_requests_t; /* private to serve_reques
 typedef struct mr_serve {
     const mr_serve_config_t *config;
     zloop_t *loop;
+    mr_guard_t *guard;
     zsock_t *socket; /* ROUTER, to workers and clients */
     mr_endpoint_t listen;
     mr_job_queue_t *queue;

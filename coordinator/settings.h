@@ -48,6 +48,7 @@ typedef enum mr_use {
     X(LISTEN, RS, "listen", 0, "ENDPOINT", NULL, "take workers from elsewhere too: tcp://HOST:PORT")                   \
     X(LANE_PORTS, RS, "lane-ports", 0, "A-B", NULL, NULL)                                                              \
     X(ADVERTISE, RS, "advertise", 0, "HOST", NULL, NULL)                                                               \
+    X(KEYS, RS, "keys", 0, "DIR", NULL, "the coordinator's keys (millrace keygen): only who has keys may join")        \
     X(INSECURE, RS, "insecure", 0, NULL, NULL, "listen beyond this machine without keys")                              \
     X(ROOT, RS, "root", 0, "DIR", NULL, "open inputs beneath DIR only")                                                \
     X(CHUNK, RJ, "chunk", 0, "SIZE", "0", "bytes of input a task (0: by size of the input)")                           \

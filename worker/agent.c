@@ -28,7 +28,7 @@ static int watch(mr_agent_t *agent, mr_error_t *error) {
         agent->owes_held = true;
     else if (broken && agent->attached)
         mr_agent_detach(agent, mr_clock_ms()); /* JOB may be lost: HELLO brings it again */
-    return mr_agent_held(agent, error);
+    return mr_link_check(&agent->link, mr_clock_ms(), error) || mr_agent_held(agent, error) ? -1 : 0;
 }
 
 /* What is polled, each in its place; what is not there (yet) is a descriptor that poll passes over. */
@@ -72,7 +72,8 @@ static int read_all(mr_agent_t *agent, const zmq_pollitem_t items[ITEMS], mr_err
 }
 
 static long until_next_beat(const mr_agent_t *agent, int64_t now) {
-    int64_t at = agent->beat_at;
+    int64_t at = agent->beat_at, retry_at = agent->link.handshakes[MR_LINK_CONTROL].retry_at;
+    at = retry_at && retry_at < at ? retry_at : at;
     if (agent->lobby.socket && agent->lobby.hello_at < at)
         at = agent->lobby.hello_at;
     long wait = at > now ? (long) (at - now) : 0;
@@ -109,9 +110,11 @@ static int open_agent(mr_agent_t *agent, mr_error_t *error) {
     if (!agent->running)
         return mr_error_memory(error, "starting");
     mr_sight_init(&agent->sight, agent->config->root);
+    agent->sight.route.keys = agent->config->keys;
     if (mr_outbox_init(&agent->outbox, error))
         return -1;
     mr_agent_detach(agent, mr_clock_ms());
+    agent->link.keys = agent->config->keys;
     memcpy(agent->link.identity, agent->config->identity, sizeof agent->link.identity);
     return mr_link_open(&agent->link, agent->config->connect, error);
 }

@@ -14,7 +14,8 @@
 #include "link.h"
 
 typedef struct mr_agent_config {
-    const char *connect; /* the coordinator's control endpoint */
+    const char *connect;   /* the coordinator's control endpoint */
+    const mr_keys_t *keys; /* the worker's; NULL, or none given: it has none */
     uint32_t threads;
     const char *tmp_dir;                /* for runs that outgrow memory */
     const mr_root_t *root;              /* inputs are opened beneath it only; without a path: anywhere */
@@ -28,7 +29,7 @@ typedef struct mr_agent_config {
 #define MR_AGENT_ANEW 1 /* the process is to be executed anew, to wait for another job; threads of this one still run */
 #define MR_AGENT_SAME 2 /* the same, and under the same identity: a coordinator that stays knows it by that */
 
-/* Works until the end. Returns 0 after SHUTDOWN or a drain; one of the above; else -1 and `error` (status REFUSED: version; NO_WORKERS:
+/* Works until the end. Returns 0 after SHUTDOWN or a drain; one of the above; else -1 and `error` (status REFUSED: version, keys; NO_WORKERS:
  * no coordinator; JOB, STORAGE: the worker itself cannot go on). */
 int mr_agent_run(const mr_agent_config_t *config, mr_error_t *error);
 

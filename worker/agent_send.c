@@ -24,8 +24,8 @@ static void send_hello(mr_agent_t *agent) {
         mr_link_redial(agent->link.sockets[MR_LINK_CONTROL], agent->link.connect);
     mr_message_t hello = mr_agent_hello(agent, agent->link.connect);
     if (agent->hellos++ && agent->hellos % HELLOS_TOLD == 1 && !agent->lobby.socket)
-        mr_log(MR_LOG_WARNING, "%s: no coordinator has answered for %u s; still trying", agent->config->connect,
-               agent->hellos - 1);
+        mr_log(MR_LOG_WARNING, "%s: no coordinator has answered for %u s; still trying%s", agent->config->connect,
+               agent->hellos - 1, mr_handshake_hint(&agent->link.handshakes[MR_LINK_CONTROL]));
     mr_link_control(&agent->link, &hello);
 }
 

@@ -76,7 +76,7 @@ static int connect_socket(mr_fetch_t *fetch, mr_error_t *error) {
     fetch->socket = context ? zmq_socket(context, ZMQ_DEALER) : NULL;
     if (!fetch->socket)
         return mr_error_set(error, MR_STATUS_JOB, "cannot make a socket: %s", zmq_strerror(zmq_errno()));
-    mr_link_set_socket(fetch->socket, fetch->where.endpoint);
+    mr_link_set_socket(fetch->socket, fetch->where.endpoint, fetch->route->keys);
     zmq_setsockopt(fetch->socket, ZMQ_MAXMSGSIZE, &most, sizeof most);
     if (zmq_connect(fetch->socket, fetch->where.endpoint))
         return mr_error_set(error, MR_STATUS_JOB, "%s: cannot connect: %s", fetch->where.endpoint,

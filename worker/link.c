@@ -2,9 +2,9 @@
 
 #include <sys/random.h>
 
+#include "clock.h"
 #include "log.h"
 
-#define WATCHED (ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED)
 #define RECONNECT_MS 50       /* first wait after a connection broke */
 #define RECONNECT_MAX_MS 2000 /* it doubles up to this */
 
@@ -22,12 +22,9 @@ static int set_identity(const mr_link_t *link, zsock_t *control) {
 }
 
 static int watch_socket(mr_link_t *link, mr_link_part_t part) {
-    char name[64];
-    snprintf(name, sizeof name, "inproc://millrace-link-%p-%u", (void *) link, link->opened++);
-    if (zmq_socket_monitor(zsock_resolve(link->sockets[part]), name, WATCHED))
-        return -1;
-    link->monitors[part] = zmq_socket(zsys_init(), ZMQ_PAIR);
-    return link->monitors[part] ? zmq_connect(link->monitors[part], name) : -1;
+    link->handshakes[part] = (mr_handshake_t){0};
+    link->monitors[part] = mr_monitor_open(zsock_resolve(link->sockets[part]), MR_HANDSHAKE_EVENTS);
+    return link->monitors[part] ? 0 : -1;
 }
 
 static void end_watch(mr_link_t *link, mr_link_part_t part) {
@@ -46,7 +43,7 @@ static void close_socket(mr_link_t *link, mr_link_part_t part) {
 
 /* Credit bounds what lies in a lane, grants what goes to the sink; a high-water mark would only add a way to block. Keepalive finds
  * the peer that is gone without a word, also where nothing is to be sent. */
-void mr_link_set_socket(void *handle, const char *endpoint) {
+void mr_link_set_socket(void *handle, const char *endpoint, const mr_keys_t *keys) {
     const struct {
         int name, value;
     } options[] = {{ZMQ_RCVHWM, 0},
@@ -61,15 +58,18 @@ void mr_link_set_socket(void *handle, const char *endpoint) {
                    {ZMQ_IPV6, strchr(endpoint, '[') != NULL}};
     for (size_t i = 0; i < sizeof options / sizeof *options; i++)
         zmq_setsockopt(handle, options[i].name, &options[i].value, sizeof options[i].value);
+    mr_handshake_limit(handle);
+    mr_keys_connect(keys, handle);
 }
 
 static int connect_socket(mr_link_t *link, mr_link_part_t part, int type, const char *endpoint, mr_error_t *error) {
     zsock_t *socket = link->sockets[part] = zsock_new(type);
     if (!socket)
         return mr_error_set(error, MR_STATUS_JOB, "cannot make a socket: %s", zmq_strerror(zmq_errno()));
-    mr_link_set_socket(zsock_resolve(socket), endpoint);
+    mr_link_set_socket(zsock_resolve(socket), endpoint, link->keys);
     if ((part == MR_LINK_CONTROL && set_identity(link, socket)) || watch_socket(link, part))
         return mr_error_set(error, MR_STATUS_JOB, "cannot set a socket up: %s", zmq_strerror(zmq_errno()));
+    snprintf(link->endpoints[part], sizeof link->endpoints[part], "%s", endpoint);
     if (zsock_connect(socket, "%s", endpoint))
         return mr_error_set(error, MR_STATUS_USAGE, "%s: cannot connect: %s", endpoint, zmq_strerror(zmq_errno()));
     return 0;
@@ -133,29 +133,37 @@ void mr_link_close(mr_link_t *link) {
 
 /* ---- which are connected ---- */
 
-/* An event is two frames: u16 number and u32 value; the address. */
-static bool next_event(void *monitor, uint16_t *event) {
-    zmq_msg_t frame;
-    zmq_msg_init(&frame);
-    bool got = zmq_msg_recv(&frame, monitor, ZMQ_DONTWAIT) >= 0 && zmq_msg_size(&frame) >= sizeof *event;
-    if (got)
-        memcpy(event, zmq_msg_data(&frame), sizeof *event);
-    while (zmq_msg_more(&frame) && zmq_msg_recv(&frame, monitor, ZMQ_DONTWAIT) >= 0)
-        ;
-    zmq_msg_close(&frame);
-    return got;
+static void take_event(mr_link_t *link, unsigned part, const mr_monitored_t *event) {
+    unsigned bit = MR_LINK_BIT(part);
+    mr_handshake_take(&link->handshakes[part], event, mr_clock_ms());
+    if (event->event == ZMQ_EVENT_DISCONNECTED)
+        link->up &= ~bit;
+    else if (event->event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED)
+        link->up |= bit;
 }
 
+/* With a connection whose handshake has failed nothing was lost. */
 unsigned mr_link_watch(mr_link_t *link) {
     unsigned broken = 0;
-    uint16_t event;
+    mr_monitored_t event;
     for (unsigned part = 0; part < MR_LINK_PARTS; part++)
-        while (link->monitors[part] && next_event(link->monitors[part], &event)) {
-            unsigned bit = MR_LINK_BIT(part);
-            broken |= event == ZMQ_EVENT_DISCONNECTED ? bit : 0;
-            link->up = event == ZMQ_EVENT_DISCONNECTED ? link->up & ~bit : link->up | bit;
+        while (link->monitors[part] && mr_monitor_next(link->monitors[part], &event)) {
+            broken |= event.event == ZMQ_EVENT_DISCONNECTED ? link->up & MR_LINK_BIT(part) : 0;
+            take_event(link, part, &event);
         }
     return broken;
+}
+
+int mr_link_check(mr_link_t *link, int64_t now, mr_error_t *error) {
+    for (unsigned part = 0; part < MR_LINK_PARTS; part++) {
+        mr_handshake_t *handshake = &link->handshakes[part];
+        if (!link->sockets[part])
+            continue;
+        if (mr_handshake_check(handshake, link->endpoints[part], link->keys, now, error))
+            return -1;
+        mr_handshake_retry(handshake, zsock_resolve(link->sockets[part]), link->endpoints[part], now);
+    }
+    return 0;
 }
 
 /* ---- messages ---- */

@@ -6,6 +6,7 @@
 
 #include <czmq.h>
 
+#include "handshake.h"
 #include "partial.h"
 
 typedef enum mr_link_part { MR_LINK_CONTROL, MR_LINK_LANE, MR_LINK_SINK, MR_LINK_PARTS } mr_link_part_t;
@@ -19,21 +20,23 @@ typedef struct mr_link {
     char connect[512]; /* the control endpoint; "": there is none */
     uint8_t identity
         [MR_LINK_IDENTITY]; /* of control: the coordinator knows the worker by it, whatever connection it comes by */
-    zsock_t *sockets[MR_LINK_PARTS]; /* DEALER, PULL, PUSH; lane and sink are NULL before WELCOME */
-    void *monitors[MR_LINK_PARTS];   /* PAIR each, on which a socket's events come */
-    unsigned up;                     /* bits of the sockets that are connected now */
-    unsigned opened;                 /* sockets watched so far: each monitor has a name of its own */
-    mr_buffer_t out;                 /* the message being encoded */
-    bool failed; /* a message was lost for want of memory: the worker must not go on as if it had been sent */
+    zsock_t *sockets[MR_LINK_PARTS];    /* DEALER, PULL, PUSH; lane and sink are NULL before WELCOME */
+    void *monitors[MR_LINK_PARTS];      /* PAIR each, on which a socket's events come */
+    unsigned up;                        /* bits of the sockets that are connected now */
+    const mr_keys_t *keys;              /* borrowed; NULL, or none given: it has none */
+    char endpoints[MR_LINK_PARTS][512]; /* as the sockets were connected */
+    mr_handshake_t handshakes[MR_LINK_PARTS];
+    mr_buffer_t out; /* the message being encoded */
+    bool failed;     /* a message was lost for want of memory: the worker must not go on as if it had been sent */
 } mr_link_t;
 
-/* What all sockets of a worker have in common, before they connect to `endpoint`. */
-void mr_link_set_socket(void *handle, const char *endpoint);
+/* What all sockets of a worker have in common, before they connect to `endpoint`. `keys` may be NULL. */
+void mr_link_set_socket(void *handle, const char *endpoint, const mr_keys_t *keys);
 
 /* A new random identity. -1: there is no randomness. */
 int mr_link_draw_identity(uint8_t identity[MR_LINK_IDENTITY]);
 
-/* Connects control, under the identity that is in the (else zeroed) link; one that was connected is closed. */
+/* Connects control, under the identity and with the keys that are in the (else zeroed) link; one that was connected is closed. */
 int mr_link_open(mr_link_t *link, const char *endpoint, mr_error_t *error);
 
 /* Gives the control socket away, to be closed by the caller. The link is then as one that was never opened, with a new identity. NULL and
@@ -64,6 +67,9 @@ void mr_link_close(mr_link_t *link);
 
 /* Reads what the monitors have to tell. Returns the bits of the sockets whose connection broke since the last call. */
 unsigned mr_link_watch(mr_link_t *link);
+
+/* Where a handshake has failed, connects again. -1, status REFUSED: it will go on to fail. */
+int mr_link_check(mr_link_t *link, int64_t now, mr_error_t *error);
 
 /* Sends on control. What cannot be sent is lost, as anything may be. */
 void mr_link_control(mr_link_t *link, const mr_message_t *message);

@@ -25,14 +25,16 @@ static const char help[] =
     "  --root DIR           open inputs beneath DIR only; the coordinator sends what is not there\n"
     "  --once               end with the first job; else wait for the next coordinator there\n"
     "  --idle-timeout TIME  end after so long without a coordinator (default: 5m; 0: never)\n"
+    "  --keys DIR           the worker's keys (made by millrace keygen); also in MILLRACE_KEYS\n"
     "  --parent PID         end at once when process PID, the parent, ends\n"
     "  --log-level LEVEL    error, warning, info or debug (default: warning)\n"
     "  --help, --version\n"
     "\n"
-    "Exit status: 0 the work is done or drained, 2 usage, 6 refused (version), 7 no coordinator.\n";
+    "Exit status: 0 the work is done or drained, 2 usage, 6 refused (keys, version), 7 no coordinator.\n";
 
 typedef struct arguments {
     mr_agent_config_t agent;
+    const char *keys; /* folder; NULL: none */
     long parent;
     long probe; /* the socket to take records to try from; 0: this is a worker */
     int log_level;
@@ -78,6 +80,9 @@ static int take_option(arguments_t *arguments, int option, const char *typed, mr
         return 0;
     case 'i':
         return take_time("--idle-timeout", optarg, &arguments->agent.idle_timeout_ms, error);
+    case 'k':
+        arguments->keys = optarg;
+        return 0;
     case 'p':
         return take_number("--parent", optarg, 1, INT_MAX, &arguments->parent, error);
     case 'P':
@@ -95,13 +100,19 @@ static int take_option(arguments_t *arguments, int option, const char *typed, mr
 }
 
 static int read_arguments(arguments_t *arguments, int argc, char **argv, mr_error_t *error) {
-    static const struct option options[] = {
-        {"connect", required_argument, NULL, 'c'}, {"threads", required_argument, NULL, 'j'},
-        {"tmp", required_argument, NULL, 't'},     {"parent", required_argument, NULL, 'p'},
-        {"help", no_argument, NULL, 'h'},          {"log-level", required_argument, NULL, 'l'},
-        {"version", no_argument, NULL, 'V'},       {"once", no_argument, NULL, 'o'},
-        {"root", required_argument, NULL, 'r'},    {"idle-timeout", required_argument, NULL, 'i'},
-        {"probe", required_argument, NULL, 'P'},   {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"connect", required_argument, NULL, 'c'},
+                                            {"threads", required_argument, NULL, 'j'},
+                                            {"tmp", required_argument, NULL, 't'},
+                                            {"parent", required_argument, NULL, 'p'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {"log-level", required_argument, NULL, 'l'},
+                                            {"version", no_argument, NULL, 'V'},
+                                            {"once", no_argument, NULL, 'o'},
+                                            {"root", required_argument, NULL, 'r'},
+                                            {"idle-timeout", required_argument, NULL, 'i'},
+                                            {"probe", required_argument, NULL, 'P'},
+                                            {"keys", required_argument, NULL, 'k'},
+                                            {NULL, 0, NULL, 0}};
     opterr = 0;
     for (int option; (option = getopt_long(argc, argv, "j:hV", options, NULL)) != -1;) {
         if (option == 'h' || option == 'V') {
@@ -148,13 +159,24 @@ static void execute_anew(char **argv, mr_error_t *error) {
     mr_error_set(error, MR_STATUS_JOB, "cannot execute itself for the next job: %s", strerror(errno));
 }
 
+/* What a coordinator has started was told all it needs; that one's own environment is not meant for it. */
+static int load_keys(const arguments_t *arguments, mr_keys_t *keys, mr_error_t *error) {
+    const char *dir = arguments->keys || arguments->parent ? arguments->keys : getenv("MILLRACE_KEYS");
+    return mr_keys_load(keys, MR_ROLE_WORKER, dir, error);
+}
+
 static void work(arguments_t *arguments, char **argv, mr_error_t *error) {
+    mr_keys_t keys;
+    if (load_keys(arguments, &keys, error))
+        return;
+    arguments->agent.keys = &keys;
     if (recall_identity(arguments->agent.identity)) {
         mr_error_set(error, MR_STATUS_JOB, "cannot draw random numbers: %s", strerror(errno));
         return;
     }
     unsetenv(IDENTITY);
     int ended = mr_agent_run(&arguments->agent, error);
+    mr_keys_clear(&keys);
     if (ended == MR_AGENT_SAME)
         leave_identity(arguments->agent.identity);
     if (ended > 0)

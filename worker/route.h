@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "keys.h"
+
 typedef struct mr_where {
     char endpoint[512]; /* "": nowhere */
     uint64_t epoch;
@@ -16,6 +18,7 @@ typedef struct mr_where {
 typedef struct mr_route {
     pthread_mutex_t lock;
     mr_where_t where;
+    const mr_keys_t *keys; /* borrowed; NULL, or none given: there are none. Set before any thread fetches */
     void *
         context; /* of the sockets that fetch: their own, as a thread that hangs may leave one open for ever. NULL: none yet */
 } mr_route_t;
