@@ -107,7 +107,7 @@ static void tell_why(mr_watcher_t *watcher, const json_t *job) {
     if (strcmp(why, watcher->why)) {
         snprintf(watcher->why, sizeof watcher->why, "%s", why);
         watcher->why_ms = now;
-        watcher->why_said = !*why || watcher->quiet;
+        watcher->why_said = watcher->quiet;
     }
     if (!*why || watcher->why_said || now - watcher->why_ms < WHY_MS)
         return;
@@ -124,7 +124,8 @@ static void show_progress(mr_watcher_t *watcher, const json_t *told) {
     if (!json_is_object(told) || progress->mode == MR_PROGRESS_NONE)
         return;
     if (progress->phase != phase) {
-        mr_progress_end(progress, now, progress->done, 0);
+        if (progress->phase)
+            mr_progress_end(progress, now, progress->done, 0);
         mr_progress_start(progress, phase, number_of(told, "total_bytes"),
                           now - (int64_t) (1000 * json_number_value(json_object_get(told, "seconds"))));
     }

@@ -58,6 +58,17 @@ is() {
     end_serve
 }
 
+@test "the progress of a job is told from its first phase on, and nothing else while it runs well" {
+    printf '!sleep 2500\n' >slow
+    serve
+    join
+    client submit faulty "$PWD/slow" --progress json
+    expect_status 0
+    grep '^{' client-err | jq -s -e 'length >= 2 and all(.event != "progress" or .phase == "map" or .phase == "merge")'
+    [ "$(grep -v '^{' client-err | wc -l)" -eq 1 ] || fail "more than the summary: $(<client-err)"
+    end_serve
+}
+
 @test "results of a job with arguments appear when they are there, not when all are" {
     serve
     join
