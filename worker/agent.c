@@ -151,8 +151,10 @@ static void close_agent(mr_agent_t *agent, const mr_error_t *error) {
 }
 
 int mr_agent_run(const mr_agent_config_t *config, mr_error_t *error) {
+    /* Not on the stack: threads that still map when the process executes itself anew use it until that has ended them. */
+    static mr_agent_t agent;
     mr_timeline("began");
-    mr_agent_t agent = {.config = config, .signals = -1, .outbox = {.fd = -1}};
+    agent = (mr_agent_t){.config = config, .signals = -1, .outbox = {.fd = -1}};
     int failed = open_agent(&agent, error);
     while (!failed && !agent.over)
         failed = turn(&agent, error);

@@ -208,3 +208,43 @@ is() {
     ! grep -q $'\033' client-out
     end_serve
 }
+
+state_of() {
+    MILLRACE_CONNECT=$endpoint "$MILLRACE" status --format json | jq -e "$1" >/dev/null
+}
+
+# has_open PID FILE
+has_open() {
+    readlink "/proc/$1/fd"/* | grep -qxF "$2"
+}
+
+# What a thread still uses must be there until execution has ended it: that moment is drawn out here.
+@test "a worker that still maps when its job ends executes itself anew, and works for the next" {
+    strace -f -o /dev/null true 2>/dev/null || skip "strace cannot trace here"
+    local i slow
+    for ((i = 0; i < 60; i++)); do printf '!sleep 20\n%4000s\n' x; done >text
+    serve
+    strace -f -qq -o /dev/null -e trace=execve -e inject=execve:delay_enter=300000 \
+        "$WORKER" --connect "$endpoint" --threads 1 --tmp "$TMPDIR" 2>worker-0 3>&- &
+    remote+=($!)
+    eventually state_of '.workers | length == 1'
+    slow=$(pgrep -P "${remote[0]}")
+    begin submit faulty "$PWD/text" --chunk 1G --block 4K --lease 500ms --backup 0
+    eventually has_open "$slow" "$PWD/text"
+    kill -STOP "$slow"
+    join
+    end_client
+    expect_status 0
+    kill -TERM "${remote[2]}"
+    wait "${remote[2]}"
+    unset 'remote[2]'
+    kill -CONT "$slow"
+    eventually state_of '.workers | length == 1'
+    client submit ngrams "$BATS_FILE_TMPDIR/text" -q
+    expect_status 0
+    kill -0 "$slow" || fail "the worker that was there has ended: $(<worker-0)"
+    kill -TERM "$slow"
+    wait "${remote[0]}"
+    remote=()
+    end_serve
+}
