@@ -39,6 +39,8 @@
 #define F_PARTIAL(kind, name) FIELD(kind, partial, name)
 #define F_FETCH(kind, name) FIELD(kind, fetch, name)
 #define F_DATA(kind, name) FIELD(kind, data, name)
+#define F_CHECK(kind, name) FIELD(kind, check, name)
+#define F_CHECKED(kind, name) FIELD(kind, checked, name)
 #define F_REQUEST(kind, name) FIELD(kind, request, name)
 #define F_REPLY(kind, name) FIELD(kind, reply, name)
 

@@ -106,6 +106,8 @@ typedef struct mr_result {
 #define MR_FIELDS_PARTIAL(F) F(U64, epoch) F(U32, worker) F(U64, partial) F(U32, runs) F(U64, rows) F(RESULTS, results)
 #define MR_FIELDS_FETCH(F) F(U64, epoch) F(U32, input) F(U64, offset) F(U64, size)
 #define MR_FIELDS_DATA(F) F(U64, epoch) F(U32, input) F(U64, offset) F(U32, status) F(TEXT, text)
+#define MR_FIELDS_CHECK(F) F(U64, ask) F(U64, time_ms) F(OPTIONS, endpoints) F(SPECS, inputs)
+#define MR_FIELDS_CHECKED(F) F(U64, ask) F(TEXT, findings)
 #define MR_FIELDS_REQUEST(F) F(U32, protocol) F(TEXT, version) F(U64, ask) F(TEXT, verb) F(TEXT, body)
 #define MR_FIELDS_REPLY(F) F(U32, protocol) F(TEXT, version) F(U64, ask) F(U32, status) F(TEXT, body) F(BYTES, rows)
 
@@ -119,6 +121,7 @@ typedef struct mr_result {
     X(RETURNED, returned, 6)                                                                                           \
     X(BYE, bye, 7)                                                                                                     \
     X(HELD, held, 8)                                                                                                   \
+    X(CHECKED, checked, 10)                                                                                            \
     X(WELCOME, welcome, 16)                                                                                            \
     X(REFUSED, refused, 17)                                                                                            \
     X(JOB, job, 18)                                                                                                    \
@@ -132,6 +135,7 @@ typedef struct mr_result {
     X(UNKNOWN, unknown, 26)                                                                                            \
     X(ACCOUNT, account, 27)                                                                                            \
     X(PLACE, place, 28)                                                                                                \
+    X(CHECK, check, 29)                                                                                                \
     X(TASKS, tasks, 32)                                                                                                \
     X(RUN, run, 48)                                                                                                    \
     X(PARTIAL, partial, 49)                                                                                            \

@@ -9,6 +9,7 @@ int mr_command_submit(int argc, char **argv);
 int mr_command_wait(int argc, char **argv);
 int mr_command_status(int argc, char **argv);
 int mr_command_cancel(int argc, char **argv);
+int mr_command_doctor(int argc, char **argv);
 int mr_command_jobs(int argc, char **argv);
 int mr_command_keygen(int argc, char **argv);
 

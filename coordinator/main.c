@@ -19,6 +19,7 @@ static const char help[] =
     "  status [ID]                  what runs there, where, how far, and why not\n"
     "  wait ID...                   wait for jobs that were submitted, and print their rows\n"
     "  cancel ID...                 end such jobs\n"
+    "  doctor [INPUT...]            what usually goes wrong, looked at from all ends, and the fix\n"
     "  jobs                         the kinds of job there are\n"
     "  keygen DIR                   makes keys, for a cluster that takes nobody else\n"
     "  help, --help                 this text; `millrace run JOB --help` for the options\n"
@@ -46,13 +47,12 @@ static int command_version(int argc, char **argv) {
     return print_text("millrace " MILLRACE_VERSION "\n");
 }
 
-static const command_t commands[] = {{"run", mr_command_run},       {"serve", mr_command_serve},
-                                     {"submit", mr_command_submit}, {"status", mr_command_status},
-                                     {"wait", mr_command_wait},     {"cancel", mr_command_cancel},
-                                     {"jobs", mr_command_jobs},     {"keygen", mr_command_keygen},
-                                     {"help", command_help},        {"--help", command_help},
-                                     {"-h", command_help},          {"--version", command_version},
-                                     {"-V", command_version},       {NULL, NULL}};
+static const command_t commands[] = {
+    {"run", mr_command_run},        {"serve", mr_command_serve}, {"submit", mr_command_submit},
+    {"status", mr_command_status},  {"wait", mr_command_wait},   {"cancel", mr_command_cancel},
+    {"doctor", mr_command_doctor},  {"jobs", mr_command_jobs},   {"keygen", mr_command_keygen},
+    {"help", command_help},         {"--help", command_help},    {"-h", command_help},
+    {"--version", command_version}, {"-V", command_version},     {NULL, NULL}};
 
 int main(int argc, char **argv) {
     mr_error_t error = {0};

@@ -49,6 +49,10 @@ static int take_message(mr_serve_t *serve, const mr_sender_t *sender, const mr_m
         mr_serve_bye(serve, sender, &message->bye);
         return 0;
     }
+    if (message->type == MR_CHECKED) {
+        mr_serve_checked(serve, sender, &message->checked);
+        return 0;
+    }
     return mr_serve_request(serve, sender, message);
 }
 

@@ -127,6 +127,9 @@ int mr_serve_open_requests(mr_serve_t *serve, mr_error_t *error);
 /* Any message that is no worker's. -1: the server cannot go on. */
 int mr_serve_request(mr_serve_t *serve, const mr_sender_t *sender, const mr_message_t *message);
 
+/* What a worker has found on its machine. */
+void mr_serve_checked(mr_serve_t *serve, const mr_sender_t *sender, const mr_checked_message_t *checked);
+
 /* Something about a job has changed: state, progress, a message, rows, or why it waits. Who watches it is answered. */
 void mr_serve_news(mr_serve_t *serve, uint64_t id);
 

@@ -63,8 +63,11 @@ typedef struct verb {
     void (*take)(mr_serve_t *serve, const mr_asker_t *asker, const json_t *body);
 } verb_t;
 
-static const verb_t verbs[] = {
-    {"submit", mr_serve_check}, {"watch", mr_serve_watch}, {"status", take_status}, {"cancel", take_cancel}};
+static const verb_t verbs[] = {{"submit", mr_serve_check},
+                               {"watch", mr_serve_watch},
+                               {"status", take_status},
+                               {"cancel", take_cancel},
+                               {"doctor", mr_serve_doctor}};
 
 static void take_request(mr_serve_t *serve, const mr_asker_t *asker, const mr_request_message_t *request) {
     mr_error_t error = {0};
@@ -110,12 +113,15 @@ int mr_serve_open_requests(mr_serve_t *serve, mr_error_t *error) {
 
 void mr_serve_check_requests(mr_serve_t *serve, int64_t now) {
     mr_serve_end_checks(serve);
+    mr_serve_end_doctor(serve, now);
     mr_serve_answer_watches(serve, now);
 }
 
 void mr_serve_close_requests(mr_serve_t *serve) {
-    if (serve->requests)
+    if (serve->requests) {
         mr_serve_free_checks(serve);
+        mr_serve_free_doctor(serve);
+    }
     free(serve->requests);
     serve->requests = NULL;
 }

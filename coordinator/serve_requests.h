@@ -35,7 +35,10 @@ typedef struct mr_watch_request {
     bool due; /* there are news */
 } mr_watch_request_t;
 
+typedef struct mr_doctor mr_doctor_t; /* private to serve_doctor.c */
+
 struct mr_serve_requests {
+    mr_doctor_t *doctor;                      /* a look at all machines that is under way; NULL: none */
     mr_check_t *checks[MR_SERVE_MOST_CHECKS]; /* NULL: free */
     mr_watch_request_t watches[MR_SERVE_MOST_WATCHES];
     size_t watch_count;
@@ -52,6 +55,14 @@ void mr_serve_check(mr_serve_t *serve, const mr_asker_t *asker, const json_t *bo
 /* Those that have been looked at are taken or refused. */
 void mr_serve_end_checks(mr_serve_t *serve);
 void mr_serve_free_checks(mr_serve_t *serve);
+
+/* ---- serve_doctor.c ---- */
+
+void mr_serve_doctor(mr_serve_t *serve, const mr_asker_t *asker, const json_t *body);
+
+/* Answers when all workers have, or had time enough. */
+void mr_serve_end_doctor(mr_serve_t *serve, int64_t now);
+void mr_serve_free_doctor(mr_serve_t *serve);
 
 /* ---- serve_watches.c ---- */
 

@@ -122,6 +122,7 @@ static int open_agent(mr_agent_t *agent, mr_error_t *error) {
 static void close_sockets(mr_agent_t *agent) {
     mr_link_close(&agent->link);
     zsock_destroy(&agent->lobby.socket);
+    mr_checkup_end(&agent->checkup);
     zsys_shutdown(); /* ZeroMQ's threads may still hold runs of the shelf */
 }
 

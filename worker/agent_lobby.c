@@ -14,8 +14,19 @@
 
 /* ---- what goes out ---- */
 
+static void tell_findings(mr_agent_t *agent) {
+    mr_checkup_t *checkup = agent->checkup;
+    if (!checkup || !atomic_load(&checkup->done))
+        return;
+    mr_checked_message_t checked = {agent->checkup_ask, checkup->findings.size ? checkup->findings.data : ""};
+    mr_link_send(&agent->link, agent->lobby.socket, &(mr_message_t){.type = MR_CHECKED, .checked = checked});
+    mr_checkup_end(&agent->checkup);
+}
+
 void mr_agent_beat_lobby(mr_agent_t *agent, int64_t now) {
     mr_lobby_t *lobby = &agent->lobby;
+    if (lobby->socket)
+        tell_findings(agent);
     if (!lobby->socket || now < lobby->hello_at)
         return;
     if (lobby->hellos && lobby->hellos % HELLOS_TOLD == 0) /* as in agent_send.c */
@@ -96,6 +107,14 @@ static int take_place(mr_agent_t *agent, const mr_place_message_t *place, mr_err
     return follow(agent, error);
 }
 
+/* One at a time: a disk that does not answer would take a thread each. */
+static void take_check(mr_agent_t *agent, mr_message_t *message) {
+    if (agent->checkup)
+        return;
+    agent->checkup_ask = message->check.ask;
+    agent->checkup = mr_checkup_begin(message, agent->config->connect, agent->config->tmp_dir, agent->outbox.fd);
+}
+
 int mr_agent_enter_lobby(mr_agent_t *agent, const mr_place_message_t *place, mr_error_t *error) {
     if (agent->lobby.socket)
         return 0;
@@ -120,6 +139,8 @@ int mr_agent_read_lobby(mr_agent_t *agent, mr_error_t *error) {
             continue;
         if (message.type == MR_PLACE)
             failed = take_place(agent, &message.place, error);
+        else if (message.type == MR_CHECK)
+            take_check(agent, &message);
         else if (message.type == MR_REFUSED)
             failed = mr_agent_refused(&message.refused, error);
         mr_message_clear(&message);

@@ -6,6 +6,7 @@
 
 #include "agent.h"
 #include "book.h"
+#include "checkup.h"
 #include "configure.h"
 #include "lobby.h"
 #include "pool.h"
@@ -15,8 +16,10 @@ typedef struct mr_agent {
     const mr_agent_config_t *config;
     mr_link_t link;
     mr_lobby_t lobby;
-    uint64_t job_number; /* of the job the link is to, as the lobby has named it; 0: it has not */
-    int64_t joined_at;   /* when the link was opened for it */
+    mr_checkup_t *checkup; /* a look at this machine that was asked for; NULL: none */
+    uint64_t checkup_ask;  /* its number, for the answer */
+    uint64_t job_number;   /* of the job the link is to, as the lobby has named it; 0: it has not */
+    int64_t joined_at;     /* when the link was opened for it */
     mr_shelf_t shelf;
     mr_outbox_t outbox;
     mr_book_t book;
@@ -100,7 +103,7 @@ int mr_agent_end_drain(mr_agent_t *agent, int64_t now, mr_error_t *error);
 /* A HELLO was answered by PLACE. */
 int mr_agent_enter_lobby(mr_agent_t *agent, const mr_place_message_t *place, mr_error_t *error);
 
-/* HELLO to the lobby, when one is due. */
+/* HELLO to the lobby, when one is due; and what a look at this machine has found. */
 void mr_agent_beat_lobby(mr_agent_t *agent, int64_t now);
 
 /* Reads all that has arrived from there. */

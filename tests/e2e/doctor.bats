@@ -1,0 +1,52 @@
+# millrace doctor: what usually goes wrong is found from all ends, with what to do.
+load helpers
+load serving
+
+doctor() {
+    status=0
+    MILLRACE_CONNECT=$endpoint timeout -k 5 "$PATIENCE" "$MILLRACE" doctor "$@" >found 2>found-err 3>&- || status=$?
+}
+
+two_are_here() {
+    [ "$(MILLRACE_CONNECT=$endpoint "$MILLRACE" status --format json | jq '.workers | length')" -eq 2 ]
+}
+
+@test "all is well: each port is reached from each worker, and each sees the input" {
+    echo line >input
+    serve --lane-ports 31900-31910
+    join
+    join
+    eventually two_are_here
+    doctor input
+    expect_status 0
+    for what in control sink inputs 'lane: tcp://127.0.0.1:31900' 'lane: tcp://127.0.0.1:31910' clock descriptors scratch input; do
+        [ "$(grep -c "^ok    worker .*  $what" found)" -eq 2 ] || fail "not twice: $what" "$(cat found)"
+    done
+    expect_text found 'ok    here  coordinator: '*' reached in '
+    expect_text found 'ok    coordinator  workers: 2 are here'
+    ! grep -q -E '^(FAIL|warn)  (here|worker)' found
+    end_serve
+}
+
+@test "what is wrong is told with its fix: no worker, an input that is not there, a name that workers cannot resolve" {
+    serve --advertise nowhere.invalid
+    doctor nosuch
+    expect_status 1
+    expect_text found 'FAIL  coordinator  workers: 0 are here'*'-> start one: millrace-worker --connect'
+    expect_text found 'nosuch: No such file or directory'*'-> put it where'
+    join
+    join
+    eventually two_are_here
+    doctor
+    expect_status 1
+    expect_text found 'FAIL  worker '*'  sink: tcp://nowhere.invalid:'*'the name cannot be resolved'*'-> mend the name'
+    expect_text found-err 'checks failed'
+    end_serve
+}
+
+@test "nobody there: the port is spoken of, and status 7" {
+    endpoint=tcp://127.0.0.1:$((20000 + RANDOM % 12000))
+    doctor
+    expect_status 7
+    expect_text found 'FAIL  here  coordinator: '*'Connection refused'*'-> start the coordinator there'
+}
