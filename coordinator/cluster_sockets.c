@@ -1,6 +1,8 @@
 /* What the cluster listens on: a private ipc endpoint for the workers it starts, and the one it was asked to listen on for all others.
  * Each has sockets of its own: keys belong to a socket, and workers in a private directory need none. */
 #include "cluster_private.h"
+#include "log.h"
+#include "units.h"
 
 #define LINGER_MS 200  /* so that SHUTDOWN is heard */
 #define SPARE_PEERS 16 /* connections beyond the workers': old ones that are not known to be dead yet */
@@ -116,7 +118,16 @@ int mr_cluster_open_sockets(mr_cluster_t *cluster, mr_error_t *error) {
     return listen_for_others(cluster, error) || watch_all(cluster, error) ? -1 : 0;
 }
 
+static void tell_supplied(const mr_cluster_t *cluster) {
+    char text[32];
+    if (!cluster->supply || !mr_supply_bytes(cluster->supply))
+        return;
+    mr_format_size(text, (double) mr_supply_bytes(cluster->supply));
+    mr_log(MR_LOG_INFO, "%s of inputs were sent to workers that do not see them", text);
+}
+
 void mr_cluster_close_sockets(mr_cluster_t *cluster) {
+    tell_supplied(cluster);
     mr_supply_destroy(&cluster->supply);
     zsock_destroy(&cluster->control);
     zsock_destroy(&cluster->sink);

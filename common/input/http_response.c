@@ -62,8 +62,9 @@ static void take_header(mr_http_t *http, const char *line, size_t size) {
     char number[64];
     if (size > 5 && !strncasecmp(line, "HTTP/", 5)) {
         const char *space = memchr(line, ' ', size);
+        snprintf(number, sizeof number, "%.*s", space ? (int) (line + size - space) : 0, space ? space : "");
         mr_http_expect(http);
-        http->status = space ? strtol(space, NULL, 10) : 0;
+        http->status = strtol(number, NULL, 10);
     } else if ((value = value_of(line, size, "etag", &value_size))) {
         http->etag = hash_of(value, value_size);
     } else if ((value = value_of(line, size, "last-modified", &value_size))) {
@@ -77,11 +78,9 @@ static void take_header(mr_http_t *http, const char *line, size_t size) {
     }
 }
 
-/* A line is ended by CR LF, which stops what reads numbers in it. */
 size_t mr_http_on_header(char *data, size_t one, size_t size, void *http) {
     (void) one;
-    if (size && data[size - 1] == '\n')
-        take_header(http, data, size);
+    take_header(http, data, size);
     return size;
 }
 

@@ -39,11 +39,12 @@ otherwise() {
     text
     head -n 300000 data/text >data/plain
     tail -n +300001 data/text | gzip -1 >data/packed
-    listen run ngrams data/plain data/packed --chunk 100K -o rows
+    listen run ngrams data/plain data/packed --chunk 100K -o rows --log-level info
     blind --threads 3
     blind
     finish
     expect_serial
+    said err 'MB of inputs were sent to workers that do not see them'
     said worker-0 "data/p[a-z]*: it is not beneath the worker's --root; the coordinator sends it"
 }
 
