@@ -95,7 +95,7 @@ expect_right() {
 
 # Two workers; the first is let go and has the job to itself, and is stopped in the middle of it.
 first_in_the_middle() {
-    start_held 2 run ngrams "$BATS_FILE_TMPDIR/text" --chunk 2K -o rows "$@"
+    start_held 2 run ngrams "$BATS_FILE_TMPDIR/text" --chunk 2K --backup 0 -o rows "$@"
     kill -CONT "${workers[0]}"
     caught "${workers[0]}" 2000000
 }
@@ -123,7 +123,8 @@ first_in_the_middle() {
 
 # bats test_tags=threads
 @test "all workers are killed, three times" {
-    start run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 --workers 3 --threads 3 -o rows
+    local text=$BATS_FILE_TMPDIR/text # three times, so that it lasts until they all are there for the third time
+    start run ngrams "$text" "$text" "$text" --chunk 1K --backup 0 --workers 3 --threads 3 -o rows
     for _ in 1 2 3; do
         in_the_middle 3 1000000
         kill -KILL "${workers[@]}"
@@ -131,7 +132,8 @@ first_in_the_middle() {
             eventually ended "$worker"
         done
     done
-    expect_right
+    mawk -F '\t' '{ printf "%s\t%.0f\n", $1, 3 * $2 }' "$BATS_FILE_TMPDIR/ngrams" >thrice
+    expect_right thrice
     [ "$(grep -c 'killed by signal 9' err)" -eq 9 ]
     [ "$(summary_number retries)" -gt 0 ]
 }
@@ -139,7 +141,8 @@ first_in_the_middle() {
 @test "a worker of sum-range is killed: the same sums" {
     start_held 2 run sum-range 2000000000 1000 -o rows
     kill -CONT "${workers[0]}"
-    eventually output_has 1000
+    eventually find_output
+    eventually grep -q -s 1000 "$output"
     kill -KILL "${workers[0]}"
     release
     finish
@@ -186,7 +189,7 @@ no_complaints() {
 }
 
 @test "SIGTERM to all workers, twice" {
-    start run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 --workers 2 --threads 2 -o rows
+    start run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 --backup 0 --workers 2 --threads 2 -o rows
     for _ in 1 2; do
         in_the_middle 2 1000000
         kill -TERM "${workers[@]}"
@@ -306,7 +309,7 @@ expect_interrupted() {
 @test "Ctrl-C while mapping leaves nothing behind" {
     local number
     for number in 2 15 1; do
-        start run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 --workers 2 -o rows
+        start run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 --backup 0 --workers 2 -o rows
         in_the_middle 2 1000000
         kill -$number "$pid"
         kill -CONT "${workers[0]}" 2>/dev/null || true
@@ -338,6 +341,7 @@ expect_interrupted() {
 @test "Ctrl-C while a file is written leaves nothing behind" {
     for _ in {1..10}; do
         start run sum "$BATS_FILE_TMPDIR/keys" --memory 1M --reducers 1 -o rows
+        eventually find_output_or_ended
         eventually written_or_ended
         kill -INT "$pid" 2>/dev/null || true
         eventually ended "$pid"
@@ -351,8 +355,12 @@ expect_interrupted() {
     fail 'was never caught in the middle of writing'
 }
 
+find_output_or_ended() {
+    find_output || ended "$pid"
+}
+
 written_or_ended() {
-    output_has '' || ended "$pid"
+    [ -s "$output" ] || ended "$pid"
 }
 
 @test "Ctrl-C while stdin is read leaves nothing behind" {
@@ -381,7 +389,7 @@ spooling() {
 }
 
 @test "a killed coordinator leaves no worker and no output; the next one removes its folder in TMPDIR" {
-    start run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 --workers 3 -o rows
+    start run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 --backup 0 --workers 3 -o rows
     in_the_middle 3 1000000
     kill -KILL "$pid"
     finish

@@ -205,13 +205,10 @@ read_state() {
     state=${state:0:1}
 }
 
-# output_has TEXT: what millrace, process $pid, has written to the file that is to become its output, which may have no name yet.
-output_has() {
-    local file
-    for file in "/proc/$pid/fd"/*; do
-        [[ $(readlink "$file") == "$PWD/"@('#'*|rows.millrace-*) ]] && grep -q -s -F -e "$1" "$file" && return 0
-    done
-    return 1
+# The file that is to become the output of $pid, into `output`. It may have no name yet.
+find_output() {
+    output=$(find "/proc/$pid/fd" -lname "$PWD/#*" -o -lname "$PWD/rows.millrace-*" 2>/dev/null)
+    [ -n "$output" ]
 }
 
 # Worker processes of $pid, into the array `workers`.

@@ -161,7 +161,7 @@ begun() {
 @test "Ctrl-C: the workers hand in what they have, and it is not done again" {
     big text 20
     local tasks resumed
-    start run ngrams text --chunk 512 --workers 2 -j 2 --journal J -o rows # nothing is flushed by itself so early
+    start run ngrams text --chunk 512 --workers 2 -j 2 --backup 0 --journal J -o rows # nothing is flushed by itself so early
     in_the_middle 2 2000000
     kill -INT "$pid"
     eventually grep -q 'the workers hand in what they have' err
@@ -180,7 +180,7 @@ begun() {
 
 @test "Ctrl-C twice: at once" {
     big text 20
-    start run ngrams text --chunk 512 --workers 2 -j 2 --journal J -o rows
+    start run ngrams text --chunk 512 --workers 2 -j 2 --backup 0 --journal J -o rows
     in_the_middle 2 2000000
     kill -INT "$pid"
     eventually grep -q 'the workers hand in what they have' err
@@ -204,7 +204,7 @@ begun() {
         [ ! -e rows ]
         resumes "$(count_tasks J/journal)" "${job[@]}" "${shape[@]}" --journal J
     done
-    faulty ENOSPC pwritev 2 run "${job[@]}" "${shape[@]}" --journal K
+    faulty ENOSPC pwritev 3 run "${job[@]}" "${shape[@]}" --journal K
     expect_error 'K/journal:*: cannot write the journal: No space left on device; free space there; *run the same command with --resume'
 }
 

@@ -96,7 +96,7 @@ expect_serial() {
     local first
     leave_behind
     endpoint=tcp://127.0.0.1:*
-    listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 --flush 20ms -o rows --journal J --lease 2s
+    listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 --flush 20ms -o rows --backup 0 --journal J --lease 2s
     join
     join
     caught "${remote[0]}" 2000000
@@ -105,7 +105,7 @@ expect_serial() {
     wait "$pid" || true
     first=$("$tools/journal_tasks" J/journal | sort -u | wc -l)
     kill -CONT "${remote[0]}"
-    listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 --flush 20ms -o rows --journal J --lease 2s --resume --log-level info
+    listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 --flush 20ms -o rows --backup 0 --journal J --lease 2s --resume --log-level info
     finish
     expect_serial
     expect_text err "resumed: $first tasks were committed before"
@@ -115,7 +115,7 @@ expect_serial() {
 
 # bats test_tags=threads
 @test "Ctrl-C with a journal: remote workers hand in what they have once, and wait for the resumed job" {
-    listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 -o rows --journal J --log-level info
+    listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 -o rows --backup 0 --journal J --log-level info
     join
     join
     eventually both_joined
@@ -126,7 +126,7 @@ expect_serial() {
     finish
     expect_status 130
     [ "$(grep -c 'has joined' err)" -eq 2 ] || fail "a worker that had left joined again: $(<err)"
-    listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 -o rows --journal J --resume
+    listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 -o rows --backup 0 --journal J --resume
     finish
     expect_serial
     expect_text err 'resumed: '
@@ -274,7 +274,7 @@ lonely_lines() {
 
 @test "all workers are gone for --worker-timeout: exit 7, and the job can be gone on with" {
     hurry
-    listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 --flush 20ms -o rows --journal J --worker-timeout 15s
+    listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 --flush 20ms -o rows --backup 0 --journal J --worker-timeout 15s
     join
     caught "${remote[0]}" 2000000
     kill -KILL "${remote[0]}"
@@ -284,7 +284,7 @@ lonely_lines() {
     expect_text err 'no worker for 15 s (--worker-timeout); to go on from here, run the same command with --resume'
     [ ! -e rows ]
     run_as=()
-    listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 -o rows --journal J --resume
+    listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 -o rows --backup 0 --journal J --resume
     join
     finish
     expect_serial

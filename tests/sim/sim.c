@@ -105,12 +105,13 @@ static void finish(cluster_t *cluster) {
     oracle_recount(&cluster->oracle, cluster->scheduler);
 }
 
-/* I3: when all is quiet, every partial of a worker that lives has had its verdict. What it sent last may be under way. */
+/* I3: when all is quiet, every partial of a worker that lives has had its verdict. What it sent last may be under way, or wait for the
+ * journal. */
 static void check_verdicts(cluster_t *cluster) {
-    int64_t lease = cluster->config->scheduler.lease_ms * 1000;
+    int64_t patience = 4 * cluster->config->scheduler.lease_ms * 1000 + 2 * cluster->config->journal_us;
     for (uint32_t i = 0; i < cluster->config->workers; i++) {
         const process_t *process = &cluster->processes[i];
-        bool waits = process->number && process->kept_count && cluster->now - process->due[UP_SINK] > 4 * lease;
+        bool waits = process->number && process->kept_count && cluster->now - process->due[UP_SINK] > patience;
         if (waits && !cluster->config->stop_us[i % SIM_PROFILES] && process->stalled_until < cluster->now)
             oracle_violate(&cluster->oracle, "I3: worker %u waits for a verdict in vain", process->number);
     }
@@ -118,7 +119,8 @@ static void check_verdicts(cluster_t *cluster) {
 
 static void loop(cluster_t *cluster) {
     int64_t patience = patience_us(cluster);
-    int64_t epilogue = 10 * cluster->config->scheduler.lease_ms * 1000; /* longer than any stall */
+    int64_t epilogue =
+        10 * cluster->config->scheduler.lease_ms * 1000 + 2 * cluster->config->journal_us; /* longer than any stall */
     sim_event_t *event;
     while (!cluster->oracle.violation[0] && !cluster->result.failed && (event = agenda_take(&cluster->agenda))) {
         cluster->now = event->at;
