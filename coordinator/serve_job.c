@@ -169,6 +169,7 @@ static void keep_message(mr_serve_job_t *job, const char *line) {
 static void take_endpoint(mr_serve_t *serve, mr_serve_job_t *job, const char *endpoint) {
     snprintf(job->endpoint, sizeof job->endpoint, "%s", endpoint);
     mr_endpoint_for_workers(serve->config->advertise, job->endpoint);
+    job->listened = true;
     mr_serve_tell_workers(serve, job);
 }
 
@@ -272,7 +273,7 @@ static int start(mr_serve_t *serve, mr_serve_job_t *job, int output, mr_error_t 
 int mr_serve_job_start(mr_serve_t *serve, mr_serve_job_t *job, mr_error_t *error) {
     int output = -1;
     *job->endpoint = *job->progress = *job->complaint = *job->summary = 0;
-    job->merging = false;
+    job->merging = job->listened = false;
     job->oom_kills = mr_fate_oom_kills();
     int failed = open_files(serve, job, &output, error) || start(serve, job, output, error);
     if (output >= 0)

@@ -13,6 +13,7 @@
 #define MOST_DEATHS 4        /* of a job's coordinators, after which it is not started again */
 #define PATIENCE_MS 5000     /* for one that was told to end */
 #define PORTS_TOLD_MS 2000   /* ports that are not free for so long are spoken of */
+#define PORTS_AGAIN_MS 500   /* they are tried again so soon */
 #define SWEEP_EVERY_MS 60000 /* old jobs are looked for so often */
 
 /* ---- which run ---- */
@@ -144,7 +145,8 @@ static void tell_ports(mr_serve_t *serve, const mr_queued_t *queued) {
 int mr_serve_start_jobs(mr_serve_t *serve) {
     mr_queued_t queued;
     uint32_t slot;
-    while (!serve->ending_ms && mr_serve_count_running(serve) < serve->config->at_once) {
+    while (!serve->ending_ms && mr_clock_ms() >= serve->wait_ms &&
+           mr_serve_count_running(serve) < serve->config->at_once) {
         int found = mr_job_queue_next(serve->queue, &queued, serve->error);
         if (found <= 0)
             return found;
@@ -203,6 +205,24 @@ static int complete(mr_serve_t *serve, mr_serve_job_t *job) {
     return finish(serve, job, MR_JOB_DONE, 0, job->summary);
 }
 
+/* Somebody has taken a port of the job's since it was looked at: it waits, as it would have then. */
+static bool had_no_port(const mr_serve_job_t *job, int status) {
+    return WIFEXITED(status) && WEXITSTATUS(status) == MR_STATUS_USAGE && !job->listened &&
+           strstr(job->complaint, "another program listens");
+}
+
+static int put_back(mr_serve_t *serve, mr_serve_job_t *job) {
+    uint64_t id = job->queued.id;
+    job->queued.state = MR_JOB_QUEUED;
+    if (mr_job_queue_set(serve->queue, &job->queued, serve->error))
+        return -1;
+    free_job(serve, job);
+    serve->wait_ms = mr_clock_ms() + PORTS_AGAIN_MS;
+    mr_serve_share(serve);
+    mr_serve_news(serve, id);
+    return 0;
+}
+
 static int settle(mr_serve_t *serve, mr_serve_job_t *job, int status) {
     char cause[128];
     mr_serve_job_leave(serve, job);
@@ -211,6 +231,8 @@ static int settle(mr_serve_t *serve, mr_serve_job_t *job, int status) {
         return complete(serve, job);
     if (job->cancelled)
         return finish(serve, job, MR_JOB_CANCELLED, MR_STATUS_INTERRUPTED, "cancelled");
+    if (had_no_port(job, status) && !serve->ending_ms)
+        return put_back(serve, job);
     if (!is_death(status))
         return finish(serve, job, MR_JOB_FAILED, WEXITSTATUS(status), *job->complaint ? job->complaint : cause);
     if (serve->ending_ms) {

@@ -29,6 +29,7 @@ typedef struct mr_serve_job {
     int messages_fd;               /* the file of its messages; -1: none */
     int64_t oom_kills;             /* of mr_fate_oom_kills, when its coordinator was started */
     bool over_files;               /* its rows come all at once at the end; else they grow */
+    bool listened;                 /* its coordinator got as far as that */
     bool merging;                  /* it needs no workers any more */
     bool cancelled;                /* it was told to end, for good */
     uint32_t deaths;               /* of its coordinators, without a status of their own */
@@ -56,6 +57,7 @@ typedef struct mr_serve {
     int64_t ticked_ms;
     int64_t swept_ms;       /* when old jobs were last looked for */
     int64_t ending_ms;      /* when it was told to end; 0: it was not */
+    int64_t wait_ms;        /* no job is started before then */
     int64_t ports_taken_ms; /* since when a job waits for ports; 0: none does */
     bool ports_told;        /* that was said */
     bool over;

@@ -50,7 +50,7 @@ typedef enum mr_use {
     X(ADVERTISE, RS, "advertise", 0, "HOST", NULL, NULL)                                                               \
     X(KEYS, RS, "keys", 0, "DIR", NULL, "the coordinator's keys (millrace keygen): only who has keys may join")        \
     X(INSECURE, RS, "insecure", 0, NULL, NULL, "listen beyond this machine without keys")                              \
-    X(ROOT, RS, "root", 0, "DIR", NULL, "open inputs beneath DIR only")                                                \
+    X(ROOT, RS, "root", 0, "DIR", NULL, NULL)                                                                          \
     X(CHUNK, RJ, "chunk", 0, "SIZE", "0", "bytes of input a task (0: by size of the input)")                           \
     X(MEMORY, RJ, "memory", 0, "SIZE", "1G", "for reducing; and as much again for the local workers")                  \
     X(REDUCERS, RJ, "reducers", 0, "N", "0", "threads that merge at the end (0: as many as processors)")               \
@@ -61,7 +61,7 @@ typedef enum mr_use {
     X(SKIP_BAD, RJ, "skip-bad", 0, "N", "0", "skip and count up to N bad records")                                     \
     X(FLUSH, RJ, "flush", 0, "TIME", "10s", "a worker sends what it has at least so often")                            \
     X(LEASE, RSJ, "lease", 0, "TIME", "9s", "a worker silent for so long is replaced")                                 \
-    X(BACKUP, RJ, "backup", 0, "TIME", "1s", "a slow task gets a second attempt after so long (0: none)")              \
+    X(BACKUP, RJ, "backup", 0, "TIME", "1s", NULL)                                                                     \
     X(TASK_TIMEOUT, RJ, "task-timeout", 0, "TIME", "0",                                                                \
       "a task that runs longer has failed; it is tried again (0: none)")                                               \
     X(WORKER_TIMEOUT, RJ, "worker-timeout", 0, "TIME", "1m", "give up (status 7) after so long without a worker")      \

@@ -5,6 +5,7 @@ endpoint=
 
 teardown() {
     local worker
+    [ -n "${BATS_TEST_COMPLETED:-}" ] || tail -n 20 err worker-* >&2 2>/dev/null || true
     [ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null || true
     [ -z "$pid" ] || wait "$pid" 2>/dev/null || true
     for worker in "${remote[@]}"; do
