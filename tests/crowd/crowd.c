@@ -164,6 +164,8 @@ static int raise_limits(const crowd_t *crowd) {
 }
 
 static int open_crowd(crowd_t *crowd) {
+    if (!crowd->count)
+        return -1;
     crowd->players = calloc(crowd->count, sizeof *crowd->players);
     crowd->beats.items = calloc(crowd->count, sizeof *crowd->beats.items);
     crowd->works.items = calloc(crowd->count, sizeof *crowd->works.items);
