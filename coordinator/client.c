@@ -28,14 +28,19 @@ void mr_client_catch_signals(void) {
     signal(SIGPIPE, SIG_IGN); /* a closed stdout is an error to report, not a death */
 }
 
-int mr_client_open(mr_client_t *client, const char *endpoint, mr_error_t *error) {
+int mr_client_open(mr_client_t *client, const char *endpoint, const char *keys, mr_error_t *error) {
     *client = (mr_client_t){0};
+    if (mr_keys_load(&client->keys, MR_ROLE_CLIENT, keys, error))
+        return -1;
     zsys_handler_set(NULL); /* signals are ours */
     snprintf(client->endpoint, sizeof client->endpoint, "%s", endpoint);
     client->socket = zsock_new(ZMQ_DEALER);
-    if (!client->socket)
+    client->monitor = client->socket ? mr_monitor_open(zsock_resolve(client->socket), MR_HANDSHAKE_EVENTS) : NULL;
+    if (!client->monitor)
         return mr_error_set(error, MR_STATUS_JOB, "cannot make a socket: %s", zmq_strerror(zmq_errno()));
     mr_endpoint_set_socket(client->socket, LINGER_MS);
+    mr_handshake_limit(zsock_resolve(client->socket));
+    mr_keys_connect(&client->keys, zsock_resolve(client->socket));
     zsock_set_ipv6(client->socket, strchr(endpoint, '[') != NULL);
     if ((strncmp(endpoint, "tcp://", 6) && strncmp(endpoint, "ipc://", 6)) ||
         zsock_connect(client->socket, "%s", endpoint))
@@ -45,6 +50,12 @@ int mr_client_open(mr_client_t *client, const char *endpoint, mr_error_t *error)
 }
 
 void mr_client_close(mr_client_t *client) {
+    if (client->socket)
+        zmq_socket_monitor(zsock_resolve(client->socket), NULL, 0);
+    if (client->monitor)
+        zmq_close(client->monitor);
+    client->monitor = NULL;
+    mr_keys_clear(&client->keys);
     zsock_destroy(&client->socket);
     mr_buffer_free(&client->out);
 }
@@ -81,14 +92,25 @@ static int nobody_answers(const question_t *question, mr_error_t *error) {
     const mr_client_t *client = question->client;
     if (!client->reached)
         return mr_error_set(error, MR_STATUS_NO_WORKERS,
-                            "%s: no coordinator answers; is millrace serve running there? (--connect names another)",
-                            client->endpoint);
+                            "%s: no coordinator answers; is millrace serve running there? (--connect names another)%s",
+                            client->endpoint, mr_handshake_hint(&client->handshake));
     return mr_error_set(error, MR_STATUS_NO_WORKERS, "%s: the coordinator does not answer any more%s", client->endpoint,
                         question->again ? "" : "; millrace status tells whether it has taken the job");
 }
 
 static int interrupted(mr_error_t *error) {
     return mr_error_set(error, MR_STATUS_INTERRUPTED, "interrupted by signal %d", (int) caught);
+}
+
+/* -1: the coordinator will not let it in. */
+static int check_handshake(mr_client_t *client, int64_t now, mr_error_t *error) {
+    mr_monitored_t event;
+    while (mr_monitor_next(client->monitor, &event))
+        mr_handshake_take(&client->handshake, &event, now);
+    if (mr_handshake_check(&client->handshake, client->endpoint, &client->keys, now, error))
+        return -1;
+    mr_handshake_retry(&client->handshake, zsock_resolve(client->socket), client->endpoint, now);
+    return 0;
 }
 
 /* Waits for one to read. 1; 0: not yet. */
@@ -102,6 +124,8 @@ static int wait_for_answer(question_t *question, mr_error_t *error) {
     if (ready > 0)
         return 1;
     int64_t now = mr_clock_ms();
+    if (check_handshake(question->client, now, error))
+        return -1;
     if (now >= question->deadline)
         return nobody_answers(question, error);
     return question->again && now - question->asked_ms >= ASK_AGAIN_MS ? send_request(question, error) : 0;

@@ -7,17 +7,21 @@
 
 #include "buffer.h"
 #include "error.h"
+#include "handshake.h"
 
 typedef struct mr_client {
     char endpoint[256];
     zsock_t *socket; /* DEALER */
     uint64_t asked;  /* requests so far */
+    mr_keys_t keys;  /* none given: it has none */
+    void *monitor;   /* PAIR: what becomes of the socket's handshakes */
+    mr_handshake_t handshake;
     bool reached;    /* an answer has come */
     mr_buffer_t out; /* the request being encoded */
 } mr_client_t;
 
-/* Connects. What cannot be an endpoint: USAGE. */
-int mr_client_open(mr_client_t *client, const char *endpoint, mr_error_t *error);
+/* Connects, with a client's keys from that folder (NULL: none). What cannot be an endpoint, or read: USAGE. */
+int mr_client_open(mr_client_t *client, const char *endpoint, const char *keys, mr_error_t *error);
 void mr_client_close(mr_client_t *client);
 
 /* An answer; zeroed: none yet. */

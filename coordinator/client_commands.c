@@ -59,7 +59,8 @@ int mr_client_settings(mr_client_command_t *command, mr_use_t use, const char *h
 
 int mr_client_connect(mr_client_command_t *command, mr_error_t *error) {
     mr_client_catch_signals();
-    return mr_client_open(&command->client, mr_settings_text(&command->settings, MR_SETTING_CONNECT), error);
+    return mr_client_open(&command->client, mr_settings_text(&command->settings, MR_SETTING_CONNECT),
+                          mr_settings_text(&command->settings, MR_SETTING_KEYS), error);
 }
 
 int mr_client_leave(mr_client_command_t *command, const mr_error_t *error) {

@@ -23,6 +23,7 @@ typedef enum mr_use {
     MR_USE_SUBMIT = MR_USE_J | MR_USE_C | MR_USE_F | MR_USE_P,
     MR_USE_WAIT = MR_USE_C | MR_USE_F,
     MR_USE_STATUS = MR_USE_C | MR_USE_Q,
+    MR_USE_RSC = MR_USE_R | MR_USE_S | MR_USE_C,
     MR_USE_RF = MR_USE_R | MR_USE_F,
     MR_USE_RJQ = MR_USE_R | MR_USE_J | MR_USE_Q,
     MR_USE_RJF = MR_USE_R | MR_USE_J | MR_USE_F,
@@ -48,7 +49,8 @@ typedef enum mr_use {
     X(LISTEN, RS, "listen", 0, "ENDPOINT", NULL, "take workers from elsewhere too: tcp://HOST:PORT")                   \
     X(LANE_PORTS, RS, "lane-ports", 0, "A-B", NULL, NULL)                                                              \
     X(ADVERTISE, RS, "advertise", 0, "HOST", NULL, NULL)                                                               \
-    X(KEYS, RS, "keys", 0, "DIR", NULL, "the coordinator's keys (millrace keygen): only who has keys may join")        \
+    X(KEYS, RSC, "keys", 0, "DIR", NULL,                                                                               \
+      "keys (made by millrace keygen); a coordinator then admits only who has some")                                   \
     X(INSECURE, RS, "insecure", 0, NULL, NULL, "listen beyond this machine without keys")                              \
     X(ROOT, RS, "root", 0, "DIR", NULL, NULL)                                                                          \
     X(CHUNK, RJ, "chunk", 0, "SIZE", "0", "bytes of input a task (0: by size of the input)")                           \

@@ -9,4 +9,6 @@ setup_suite() {
     cc -O1 -shared -fPIC -o "$BATS_SUITE_TMPDIR/storage.so" "$here/storage.c" -ldl
     cc -O1 -shared -fPIC -o "$BATS_SUITE_TMPDIR/fail_memory.so" "$here/fail_memory.c"
     cc -O1 -o "$BATS_SUITE_TMPDIR/pester" "$here/pester.c"
+    cc -O1 -o "$BATS_SUITE_TMPDIR/knock" "$here/knock.c"
+    cc -O1 -shared -fPIC -o "$BATS_SUITE_TMPDIR/no_zap.so" "$here/no_zap.c" -ldl
 }

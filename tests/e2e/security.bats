@@ -1,0 +1,197 @@
+# Keys, and strangers: docs/security.md.
+load helpers
+
+setup_file() {
+    local MILLRACE=${MILLRACE_BUILD:-$BATS_TEST_DIRNAME/../../build/release}/coordinator/millrace
+    (cd "$BATS_FILE_TMPDIR" && "$MILLRACE" keygen keys >made && "$MILLRACE" keygen others >>made)
+}
+
+teardown() {
+    local each
+    for each in "${strangers[@]}" $pid; do
+        kill -KILL "$each" 2>/dev/null || true
+        wait "$each" 2>/dev/null || true
+    done
+    [ -z "$(ls -A "$TMPDIR")" ] || [ -n "$left_behind" ] || fail "left in TMPDIR: $(ls -A "$TMPDIR")"
+}
+
+strangers=()
+
+# listen ARGUMENT... starts a coordinator at any port: $endpoint, $port.
+listen() {
+    start run ngrams "${SHARDS[@]}" --listen tcp://127.0.0.1:* --workers 0 -o rows "$@"
+    eventually said err 'listening on|error'
+    endpoint=$(sed -n 's/^millrace: listening on //p' err)
+    port=${endpoint##*:}
+    [ -n "$endpoint" ] || fail "$(<err)"
+}
+
+said() {
+    grep -q -s -E "$2" "$1"
+}
+
+keys() {
+    echo "$BATS_FILE_TMPDIR/keys/$1"
+}
+
+expect_serial() {
+    "$MILLRACE" run ngrams "${SHARDS[@]}" -q >serial
+    expect_status 0
+    expect_same serial rows
+}
+
+# joins STATUS [OPTION...]: a worker for one job must end so, within 15 s.
+joins() {
+    local want=$1 got=0
+    shift
+    timeout -k 1 15 "$WORKER" --connect "$endpoint" --once --tmp "$TMPDIR" "$@" >worker 2>&1 3>&- || got=$?
+    [ "$got" -eq "$want" ] || fail "status $got, not $want: $(<worker)"
+}
+
+@test "keygen: secrets are mode 0600, nothing is overwritten, names stay in the folder" {
+    ok keygen K
+    ok keygen K --worker w2 --client bob
+    [ -z "$(find K -name secret ! -perm 600)" ]
+    [ "$(find K -name secret | wc -l)" -eq 6 ]
+    sum=$(find K -type f -exec sha256sum {} + | sort)
+    refused 2 '*exists already; keys are never overwritten*' keygen K
+    refused 2 '*exists already*' keygen K --worker w2
+    refused 2 "*cannot be the name of keys*" keygen K --client ../bob
+    refused 2 "*begin with millrace keygen DIR alone" keygen L --client bob
+    [ "$sum" = "$(find K -type f -exec sha256sum {} + | sort)" ]
+}
+
+@test "with keys a job is the same, bytes and all" {
+    listen --keys "$(keys coordinator)"
+    MILLRACE_KEYS=$(keys worker) joins 0
+    finish
+    expect_serial
+}
+
+@test "local workers need no keys, and share a job with those that have some" {
+    start run ngrams "${SHARDS[@]}" --listen tcp://127.0.0.1:* --workers 1 -j 1 --keys "$(keys coordinator)" -o rows
+    finish
+    expect_serial
+}
+
+@test "an address that others can reach needs keys, or --insecure" {
+    refused 2 '*anyone who reaches it could join; give it --keys DIR*' run ngrams "${SHARDS[@]}" --listen tcp://0.0.0.0:*
+    refused 2 '*anyone who reaches it could join; give it --keys DIR*' serve --listen tcp://0.0.0.0:20001 --state S
+}
+
+@test "no keys, unknown keys, another coordinator's, and a client's: status 6 within 15 s, and both sides say why" {
+    listen --keys "$(keys coordinator)"
+    joins 6
+    said worker 'admits only who has keys; give them with --keys DIR'
+    eventually said err '127.0.0.1: (it has no keys|again and again)'
+    mkdir mixed
+    cp -p "$BATS_FILE_TMPDIR/others/worker/secret" "$(keys worker)/coordinator.pub" mixed
+    joins 6 --keys mixed
+    said worker 'the coordinator does not admit the key in .*/mixed'
+    eventually said err '127.0.0.1: its key is not among those in .*/keys/coordinator: refused'
+    joins 6 --keys "$BATS_FILE_TMPDIR/others/worker"
+    said worker 'is not the coordinator whose public key is in .*/others/worker/coordinator.pub'
+    eventually said err 'it has another coordinator.s public key'
+    joins 6 --keys "$(keys client)"
+    said worker 'these are the keys of a client, not of a worker'
+    # Also when it says that it is a worker.
+    mkdir liar
+    sed 's/role = "client"/role = "worker"/' "$(keys client)/secret" >liar/secret
+    chmod 600 liar/secret
+    cp "$(keys client)/coordinator.pub" liar
+    joins 6 --keys liar
+    eventually said err "its key is a client's, and not for this: refused"
+    joins 0 --keys "$(keys worker)"
+    finish
+    expect_serial
+}
+
+@test "keys on the worker only: it does not trust a coordinator without, and both say so" {
+    listen
+    joins 6 --keys "$(keys worker)"
+    said worker 'the coordinator there has no keys, and is not trusted'
+    eventually said err '127.0.0.1: (it has keys, and this coordinator has none|again and again)'
+    joins 0
+    finish
+    expect_serial
+}
+
+@test "a key that was removed is refused from then on" {
+    cp -rp "$(keys coordinator)" mine
+    listen --keys mine
+    mv mine/workers/worker.pub .
+    joins 6 --keys "$(keys worker)"
+    mv worker.pub mine/workers/
+    joins 0 --keys "$(keys worker)"
+    finish
+    expect_serial
+}
+
+@test "a secret that others can read is refused" {
+    cp -rp "$(keys worker)" open
+    chmod 640 open/secret
+    endpoint=tcp://127.0.0.1:9
+    joins 6 --keys open
+    said worker 'others can read it \(mode 0640\)'
+    refused 2 '*no secret is there*' run ngrams "${SHARDS[@]}" --listen tcp://127.0.0.1:* --keys "$BATS_FILE_TMPDIR/keys"
+}
+
+@test "without its ZAP handler a coordinator does not start" {
+    [ -z "$SANITIZED" ] || skip 'a preloaded library and a sanitizer'
+    run_as=(env LD_PRELOAD="$tools/no_zap.so")
+    refused 6 '*a key that nobody knows was let in; this coordinator does not start' \
+        run ngrams "${SHARDS[@]}" --listen tcp://127.0.0.1:* --workers 0 --keys "$(keys coordinator)"
+}
+
+@test "who speaks a ZMTP without keys gets nothing" {
+    listen --keys "$(keys coordinator)"
+    "$tools/knock" 127.0.0.1 "$port" zmtp1 >said
+    said said '^closed after'
+    "$tools/knock" 127.0.0.1 "$port" huge >said
+    said said '^closed after ([0-9]|[1-5][0-9]|6[0-4]) bytes'
+    joins 0 --keys "$(keys worker)"
+    finish
+}
+
+@test "a message of 1 TB is cut off, and takes no memory" {
+    listen
+    "$tools/knock" 127.0.0.1 "$port" huge >said
+    said said '^closed after'
+    [ -n "$SANITIZED" ] || [ "$(awk '/VmHWM/ { print $2 }' "/proc/$pid/status")" -lt 200000 ]
+    joins 0
+    finish
+    expect_serial
+}
+
+@test "hundreds of connections that say nothing keep no worker out" {
+    listen --keys "$(keys coordinator)"
+    mkfifo hold
+    "$tools/knock" 127.0.0.1 "$port" idle 400 <hold >flood 3>&- &
+    strangers+=($!)
+    exec 9>hold
+    eventually said flood open
+    joins 0 --keys "$(keys worker)"
+    finish
+    expect_serial
+    exec 9>&-
+}
+
+@test "nothing that listens, and something that is no coordinator: the worker says where it tries" {
+    endpoint=tcp://127.0.0.1:9
+    "$WORKER" --connect "$endpoint" --keys "$(keys worker)" --idle-timeout 30s >worker 2>&1 3>&- &
+    strangers+=($!)
+    eventually said worker "$endpoint: no coordinator has answered for 10 s; still trying"
+}
+
+@test "secrets are in no argument, environment or message" {
+    local secret
+    listen --keys "$(keys coordinator)" --log-level debug
+    "$WORKER" --connect "$endpoint" --keys "$(keys worker)" --threads 1 --tmp "$TMPDIR" --log-level debug >worker 2>&1 3>&- &
+    strangers+=($!)
+    for secret in $(sed -n 's/.*secret-key = "\(.*\)"/\1/p' "$(keys coordinator)/secret" "$(keys worker)/secret"); do
+        ! cat /proc/"$pid"/{cmdline,environ} /proc/"${strangers[0]}"/{cmdline,environ} 2>/dev/null | grep -q -a -F -e "$secret"
+        eventually ended "$pid"
+        ! grep -q -a -F -e "$secret" err worker rows
+    done
+    finish
+}
