@@ -1,6 +1,7 @@
 /* millrace-worker: computes the tasks of a coordinator. */
 #include <czmq.h>
 #include <getopt.h>
+#include <sys/prctl.h>
 
 #include "agent.h"
 #include "cpu.h"
@@ -189,6 +190,7 @@ int main(int argc, char **argv) {
         .agent = {.threads = mr_cpu_count(), .tmp_dir = tmp && *tmp ? tmp : "/tmp", .idle_timeout_ms = IDLE_TIMEOUT_MS},
         .log_level = MR_LOG_WARNING};
     mr_error_t error = {0};
+    prctl(PR_SET_NAME, "millrace-worker"); /* it is "exe" when it was executed anew */
     mr_standard_streams();
     zsys_handler_set(NULL); /* signals are the agent's */
     mr_log_init("millrace-worker", MR_LOG_WARNING);
