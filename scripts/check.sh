@@ -47,17 +47,18 @@ run_cppcheck() {
 # No absolute path of a machine, no stray binary.
 clean_tree() {
     ! git grep -nIE '/(home|root|work)/[a-z]' -- . ':!scripts/check.sh' &&
-        [ -z "$(git ls-files | grep -E '\.(o|a|so|pyc)$')" ]
+        ! git ls-files | grep -E '\.(o|a|so|pyc)$'
 }
 
-shell_syntax() {
+shell_scripts() {
     local script
     for script in "${scripts[@]}"; do bash -n "$script" || return 1; done
+    shellcheck -S warning -x -P SCRIPTDIR "${scripts[@]}"
 }
 
 check "clang-format" format
 check "sizes of functions and files" scripts/check-sizes.sh
-check "shell syntax" shell_syntax
+check "shell scripts" shell_scripts
 check "clean tree" clean_tree
 check "cppcheck" run_cppcheck
 check "clang-tidy" tidy

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034 # others use the lists
 # lib.sh - what the scripts share. Source it; it changes into the project's root.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -7,7 +8,8 @@ build_packages=(gcc g++ cmake ninja-build pkg-config libzmq3-dev libczmq-dev lib
     libcurl4-openssl-dev)
 test_packages=(libcmocka-dev zlib1g-dev bats parallel jq mawk gzip procps psmisc strace libfaketime util-linux python3 openssl wamerican-huge xxd)
 chaos_packages=(iproute2 nftables)
-check_packages=(clang clang-format clang-tidy cppcheck universal-ctags libclang-rt-14-dev)
+deploy_packages=(openssh-server openssh-client slurmctld slurmd slurm-client munge systemd iproute2 procps python3-yaml)
+check_packages=(shellcheck clang clang-format clang-tidy cppcheck universal-ctags libclang-rt-14-dev)
 fuzz_packages=(clang libclang-rt-14-dev)
 
 say() {
