@@ -1,0 +1,114 @@
+# launch-ssh.sh, with real sshds: three machines, each a network, a host name and mounts of its own, with users, homes and keys that the test makes.
+load helpers
+
+setup() {
+    [ "$(id -u)" -eq 0 ] || skip "it needs root"
+    [ -x /usr/sbin/sshd ] || skip "sshd is not here"
+    cd "$BATS_TEST_TMPDIR" || return
+    export TMPDIR=$BATS_TEST_TMPDIR/tmp HOME=$BATS_TEST_TMPDIR/home
+    mkdir "$TMPDIR" "$HOME"
+    pid=
+    endpoint=tcp://10.77.0.1:24200
+    setup_machines 3
+    run_as=(nsenter --target "${machines[0]}" --net --uts --)
+    setup_ssh
+}
+
+teardown() {
+    [ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null || true
+    [ -z "$pid" ] || wait "$pid" 2>/dev/null || true
+    end_machines
+}
+
+# Users of the machines: `worker`, whom our key lets in, and `stranger`, who would be asked for a password.
+setup_ssh() {
+    local i
+    ssh-keygen -q -t ed25519 -N '' -f us
+    ssh-keygen -q -t ed25519 -N '' -f host
+    printf 'root:x:0:0::/root:/bin/sh\nsshd:x:101:65534::/run/sshd:/usr/sbin/nologin\nworker:x:4321:4321::/home/worker:/bin/sh\nstranger:x:4322:4322::/home/stranger:/bin/sh\n' >passwd
+    printf 'root:*:20000::::::\nsshd:*:20000::::::\nworker:*:20000::::::\nstranger:*:20000::::::\n' >shadow
+    printf '* %s\n' "$(<host.pub)" >known
+    cat >sshd_config <<END
+Port 24222
+HostKey $PWD/host
+AuthorizedKeysFile /home/%u/.ssh/authorized_keys
+PasswordAuthentication yes
+UsePAM no
+PidFile none
+END
+    cat >ssh_config <<END
+IdentityFile $PWD/us
+IdentitiesOnly yes
+UserKnownHostsFile $PWD/known
+GlobalKnownHostsFile /dev/null
+END
+    for i in 1 2 3; do start_sshd "$i"; done
+    for i in 1 2 3; do eventually answers "$((i + 1))"; done
+}
+
+start_sshd() { # start_sshd MACHINE
+    in_machine "$1" sh -c 'mount -t tmpfs none /run && mkdir /run/sshd && mount -t tmpfs -o mode=755 none /home &&
+        mount --bind passwd /etc/passwd && mount --bind shadow /etc/shadow &&
+        mkdir -p /home/worker/.ssh /home/stranger && cp us.pub /home/worker/.ssh/authorized_keys &&
+        chown -R 4321:4321 /home/worker && chown 4322:4322 /home/stranger'
+    in_machine "$1" /usr/sbin/sshd -D -e -f "$PWD/sshd_config" >"sshd-$1" 2>&1 3>&- &
+}
+
+answers() {
+    [ "$("${run_as[@]}" bash -c "exec 4<>/dev/tcp/10.77.0.$1/24222 && head -c 3 <&4" 2>/dev/null)" = SSH ]
+}
+
+launch() { # launch STATUS ARGUMENT...
+    script "$1" launch-ssh.sh hosts -F ssh_config "${@:2}"
+}
+
+list() {
+    printf '%s\n' "$@" >hosts
+}
+
+@test "ssh: three machines get the program, do the main job, are drained and stopped" {
+    list '# THREADS/USER@HOST:PORT' '' '2/worker@10.77.0.2:24222' 'worker@10.77.0.3:24222 # the second' '  1/worker@10.77.0.4:24222'
+    coordinator ngrams "${SHARDS[@]}"
+    launch 0 --connect "$endpoint" --worker "$WORKER" --tmp /tmp
+    said_lines 3 ': started, process [0-9]+'
+    said_lines 1 '^2/worker@10.77.0.2:24222: started, .* 2 threads'
+    finish
+    expect_status 0
+    mv out cluster
+    ok run ngrams "${SHARDS[@]}"
+    expect_same out cluster
+    # What stays when ssh has ended is told, and not started again.
+    launch 0 --status
+    said_lines 3 ": runs, process [0-9]+, .* for $endpoint"
+    launch 0 --connect "$endpoint" --worker "$WORKER"
+    said_lines 3 ': runs already$'
+    [ "$(workers_of 1 | wc -l) $(workers_of 2 | wc -l) $(workers_of 3 | wc -l)" = '1 1 1' ]
+    [ "$(stat -c %u "/proc/$(workers_of 2)")" = 4321 ]
+    launch 0 --stop
+    said_lines 3 ': drained$'
+    [ -z "$(workers_of 1)$(workers_of 2)$(workers_of 3)" ]
+    launch 0 --stop
+    said_lines 3 ': no worker ran$'
+}
+
+@test "ssh: each machine on which it fails is told with the reason, and the others work" {
+    sed 's/libisal\.so\.2/libisal.so.9/' "$WORKER" >elsewhere
+    chmod +x elsewhere
+    list worker@10.77.0.2:24222 stranger@10.77.0.3:24222 worker@10.77.0.4:1 worker@10.77.0.99:24222
+    launch 1 --connect "$endpoint" --worker "$WORKER"
+    said_lines 1 '^worker@10.77.0.2:24222: started'
+    said_lines 1 '^stranger@10.77.0.3:24222: failed: .*Permission denied'
+    said_lines 1 '^worker@10.77.0.4:1: failed: .*Connection refused'
+    said_lines 1 '^worker@10.77.0.99:24222: failed: .*(No route to host|timed out)'
+    list worker@10.77.0.3:24222
+    launch 1 --connect "$endpoint" --worker ./elsewhere
+    said_lines 1 'failed: the program was copied but does not run there: install these libraries: libisal.so.9'
+    launch 1 --connect "$endpoint" --remote-worker /opt/millrace-worker
+    said_lines 1 'failed: /opt/millrace-worker: no such program'
+    launch 1 --connect "$endpoint" --worker "$WORKER" -- --nothing
+    said_lines 1 'failed: worker 1 has ended, status 2.*--nothing'
+    # One that stops in the middle of an answer.
+    kill -STOP "$(pgrep -f "sshd.*$PWD/sshd_config" --ns "${machines[2]}" --nslist net | head -n 1)"
+    launch 1 --status --timeout 2
+    said_lines 1 'failed: no answer within 2 s'
+}
