@@ -25,13 +25,13 @@ setup_ssh() {
     local i
     ssh-keygen -q -t ed25519 -N '' -f us
     ssh-keygen -q -t ed25519 -N '' -f host
-    printf 'root:x:0:0::/root:/bin/sh\nsshd:x:101:65534::/run/sshd:/usr/sbin/nologin\nworker:x:4321:4321::/home/worker:/bin/sh\nstranger:x:4322:4322::/home/stranger:/bin/sh\n' >passwd
+    printf 'root:x:0:0::/root:/bin/sh\nsshd:x:101:65534::/run/sshd:/usr/sbin/nologin\nworker:x:4321:4321::/srv/worker:/bin/sh\nstranger:x:4322:4322::/srv/stranger:/bin/sh\n' >passwd
     printf 'root:*:20000::::::\nsshd:*:20000::::::\nworker:*:20000::::::\nstranger:*:20000::::::\n' >shadow
     printf '* %s\n' "$(<host.pub)" >known
     cat >sshd_config <<END
 Port 24222
 HostKey $PWD/host
-AuthorizedKeysFile /home/%u/.ssh/authorized_keys
+AuthorizedKeysFile /srv/%u/.ssh/authorized_keys
 PasswordAuthentication yes
 UsePAM no
 PidFile none
@@ -47,10 +47,10 @@ END
 }
 
 start_sshd() { # start_sshd MACHINE
-    in_machine "$1" sh -c 'mount -t tmpfs none /run && mkdir /run/sshd && mount -t tmpfs -o mode=755 none /home &&
+    in_machine "$1" sh -c 'mount -t tmpfs none /run && mkdir /run/sshd && mount -t tmpfs -o mode=755 none /srv &&
         mount --bind passwd /etc/passwd && mount --bind shadow /etc/shadow &&
-        mkdir -p /home/worker/.ssh /home/stranger && cp us.pub /home/worker/.ssh/authorized_keys &&
-        chown -R 4321:4321 /home/worker && chown 4322:4322 /home/stranger'
+        mkdir -p /srv/worker/.ssh /srv/stranger && cp us.pub /srv/worker/.ssh/authorized_keys &&
+        chown -R 4321:4321 /srv/worker && chown 4322:4322 /srv/stranger'
     in_machine "$1" /usr/sbin/sshd -D -e -f "$PWD/sshd_config" >"sshd-$1" 2>&1 3>&- &
 }
 
