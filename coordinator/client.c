@@ -137,6 +137,10 @@ static int take_refused(const mr_refused_message_t *refused, mr_error_t *error) 
                         refused->version, refused->protocol, MILLRACE_VERSION, MR_PROTOCOL, refused->reason);
 }
 
+mr_status_t mr_client_status(int64_t told) {
+    return told > 0 && told < 256 ? (mr_status_t) told : MR_STATUS_JOB;
+}
+
 /* 1: that was the answer; 0: it was not, or not yet. */
 static int take_reply(question_t *question, const mr_reply_message_t *reply, mr_answer_t *answer, mr_error_t *error) {
     if (reply->ask != question->client->asked)
@@ -147,7 +151,7 @@ static int take_reply(question_t *question, const mr_reply_message_t *reply, mr_
         return mr_error_set(error, MR_STATUS_REFUSED, "the coordinator's answer is not JSON: %s", where.text);
     if (reply->status) {
         const char *text = json_string_value(json_object_get(body, "error"));
-        mr_error_set(error, (mr_status_t) reply->status, "%s", text ? text : "refused");
+        mr_error_set(error, mr_client_status(reply->status), "%s", text ? text : "refused");
         json_decref(body);
         return -1;
     }

@@ -36,6 +36,9 @@ typedef struct mr_answer {
 int mr_client_ask(mr_client_t *client, const char *verb, const json_t *body, mr_answer_t *answer, mr_error_t *error);
 void mr_answer_free(mr_answer_t *answer);
 
+/* The status that a coordinator tells of something that failed: whatever it says, an exit status, and not 0. */
+mr_status_t mr_client_status(int64_t told);
+
 /* From now on SIGINT, SIGTERM and SIGHUP end mr_client_ask, not the process. */
 void mr_client_catch_signals(void);
 

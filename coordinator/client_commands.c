@@ -99,10 +99,10 @@ static int read_progress(const mr_settings_t *settings, mr_progress_t *progress,
     return 0;
 }
 
-static void advise(const mr_error_t *error, uint64_t id) {
-    if (error->status == MR_STATUS_INTERRUPTED)
-        fprintf(stderr, "millrace: job %llu goes on; millrace wait %llu waits for it, millrace cancel %llu ends it\n",
-                (unsigned long long) id, (unsigned long long) id, (unsigned long long) id);
+/* A client that fails is no end of the job: an interrupt, a full disk on this side, a coordinator that is not reached any more. */
+static void advise(uint64_t id) {
+    fprintf(stderr, "millrace: job %llu goes on; millrace wait %llu waits for it, millrace cancel %llu ends it\n",
+            (unsigned long long) id, (unsigned long long) id, (unsigned long long) id);
 }
 
 static int watch(mr_client_command_t *command, uint64_t id, mr_output_t *output, mr_error_t *error) {
@@ -112,11 +112,10 @@ static int watch(mr_client_command_t *command, uint64_t id, mr_output_t *output,
                             .quiet = mr_settings_switch(&command->settings, MR_SETTING_QUIET)};
     if (read_progress(&command->settings, &watcher.progress, error))
         return -1;
-    int failed = mr_watcher_run(&watcher, error) || mr_output_commit(output, error) ? -1 : 0;
-    if (failed && strcmp(watcher.state, "cancelled"))
-        advise(error, id);
-    mr_watcher_free(&watcher);
-    return failed;
+    int failed = mr_watcher_run(&watcher, error);
+    if (failed && !watcher.ended && (*watcher.state || error->status == MR_STATUS_INTERRUPTED))
+        advise(id);
+    return failed || mr_output_commit(output, error) ? -1 : 0;
 }
 
 /* ---- submit ---- */
@@ -127,6 +126,8 @@ static int send_submission(mr_client_command_t *command, const mr_submission_t *
     json_t *body = mr_submission_body(submission, error);
     int failed = body ? mr_client_ask(&command->client, "submit", body, &answer, error) : -1;
     *id = (uint64_t) json_integer_value(json_object_get(answer.body, "id"));
+    if (!failed && !*id)
+        failed = mr_error_set(error, MR_STATUS_REFUSED, "the coordinator's answer has no job's number");
     mr_answer_free(&answer);
     json_decref(body);
     return failed;

@@ -26,7 +26,6 @@ typedef enum mr_use {
     MR_USE_RSC = MR_USE_R | MR_USE_S | MR_USE_C,
     MR_USE_RF = MR_USE_R | MR_USE_F,
     MR_USE_RJQ = MR_USE_R | MR_USE_J | MR_USE_Q,
-    MR_USE_RJF = MR_USE_R | MR_USE_J | MR_USE_F,
     MR_USE_RS = MR_USE_R | MR_USE_S,
     MR_USE_RJ = MR_USE_R | MR_USE_J,
     MR_USE_RSJ = MR_USE_R | MR_USE_S | MR_USE_J
@@ -69,7 +68,7 @@ typedef enum mr_use {
     X(WORKER_TIMEOUT, RJ, "worker-timeout", 0, "TIME", "1m", "give up (status 7) after so long without a worker")      \
     X(PROGRESS, RF, "progress", 0, "auto|bar|json|none", "auto", "how progress is shown on stderr")                    \
     X(LOG_LEVEL, RSJ, "log-level", 0, "LEVEL", "warning", "error, warning, info or debug")                             \
-    X(QUIET, RJF, "quiet", 'q', NULL, NULL, "no closing summary")                                                      \
+    X(QUIET, RF, "quiet", 'q', NULL, NULL, "no closing summary")                                                       \
     X(DRY_RUN, R, "dry-run", 'n', NULL, NULL, "print the plan, run nothing")                                           \
     X(BLOCK, RJ, "block", 0, "SIZE", "256K", NULL)                                                                     \
     X(STATE, S, "state", 0, "DIR", NULL, "where the queue and what belongs to jobs is kept")                           \

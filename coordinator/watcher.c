@@ -19,63 +19,10 @@ static uint64_t number_of(const json_t *object, const char *name) {
 
 /* ---- rows ---- */
 
-/* Takes one whole line out of those that have been written already. False: it is not among them. */
-static bool was_had(mr_buffer_t *again, const char *line, size_t size) {
-    for (size_t at = 0; at < again->size;) {
-        const char *have = again->data + at;
-        size_t length = (size_t) ((const char *) memchr(have, '\n', again->size - at) - have) + 1;
-        if (length == size && !memcmp(have, line, size)) {
-            memmove(again->data + at, again->data + at + length, again->size - at - length);
-            again->size -= length;
-            return true;
-        }
-        at += length;
-    }
-    return false;
-}
-
-static int write_line(mr_watcher_t *watcher, const char *line, size_t size, mr_error_t *error) {
-    if (was_had(&watcher->again, line, size))
-        return 0;
-    if (mr_buffer_append(&watcher->had, line, size))
-        return mr_error_memory(error, "writing rows");
-    return mr_output_text(watcher->output, line, size, error);
-}
-
-/* Only whole lines are written, so that those which the next life of the coordinator prints again can be told. */
-static int write_lines(mr_watcher_t *watcher, const mr_buffer_t *rows, mr_error_t *error) {
-    mr_buffer_t *tail = &watcher->tail;
-    if (mr_buffer_append(tail, rows->data, rows->size))
-        return mr_error_memory(error, "writing rows");
-    size_t at = 0;
-    if (!tail->size)
-        return 0;
-    for (const char *end; (end = memchr(tail->data + at, '\n', tail->size - at));) {
-        size_t size = (size_t) (end - (tail->data + at)) + 1;
-        if (write_line(watcher, tail->data + at, size, error))
-            return -1;
-        at += size;
-    }
-    memmove(tail->data, tail->data + at, tail->size - at);
-    tail->size -= at;
-    return 0;
-}
-
-static int take_rows(mr_watcher_t *watcher, const json_t *job, const mr_buffer_t *rows, mr_error_t *error) {
-    if (!rows->size)
-        return 0;
+/* Also of a job that another coordinator goes on with: it prints what was printed before, and in the same order. */
+static int take_rows(mr_watcher_t *watcher, const mr_buffer_t *rows, mr_error_t *error) {
     watcher->rows += rows->size;
-    return json_is_true(json_object_get(job, "grows")) ? write_lines(watcher, rows, error)
-                                                       : mr_output_text(watcher->output, rows->data, rows->size, error);
-}
-
-/* A coordinator of a job with arguments that was started anew prints all its rows again. */
-static int begin_again(mr_watcher_t *watcher, mr_error_t *error) {
-    watcher->rows = 0;
-    watcher->tail.size = watcher->again.size = 0;
-    return mr_buffer_append(&watcher->again, watcher->had.data, watcher->had.size)
-               ? mr_error_memory(error, "writing rows")
-               : 0;
+    return rows->size ? mr_output_text(watcher->output, rows->data, rows->size, error) : 0;
 }
 
 /* ---- words ---- */
@@ -144,27 +91,22 @@ static int end(const json_t *job, mr_error_t *error) {
     if (!strcmp(text_of(job, "state"), "done"))
         return 1;
     const char *message = text_of(job, "message");
-    return mr_error_set(error, status > 0 ? (mr_status_t) status : MR_STATUS_JOB, "%s",
-                        *message ? message : "the job failed without a word");
+    return mr_error_set(error, mr_client_status(status), "%s", *message ? message : "the job failed without a word");
 }
 
 /* 1: it is done; 0: watch on. */
 static int take_answer(mr_watcher_t *watcher, const mr_answer_t *answer, mr_error_t *error) {
     const json_t *job = json_object_get(answer->body, "job");
-    uint64_t lives = number_of(job, "lives");
+    if (!json_is_object(job))
+        return mr_error_set(error, MR_STATUS_REFUSED, "the coordinator's answer says nothing of the job");
     snprintf(watcher->state, sizeof watcher->state, "%s", text_of(job, "state"));
     take_messages(watcher, answer->body);
     tell_why(watcher, job);
     show_progress(watcher, json_object_get(job, "progress"));
-    if (json_is_true(json_object_get(job, "grows")) && watcher->lives && watcher->lives != lives) {
-        watcher->lives = lives;
-        return begin_again(watcher, error); /* what came with this answer is not from the beginning */
-    }
-    watcher->lives = lives;
-    if (take_rows(watcher, job, &answer->rows, error))
+    if (take_rows(watcher, &answer->rows, error))
         return -1;
-    bool more = json_is_true(json_object_get(answer->body, "more"));
-    return has_ended(watcher->state) && !more ? end(job, error) : 0;
+    watcher->ended = has_ended(watcher->state) && !json_is_true(json_object_get(answer->body, "more"));
+    return watcher->ended ? end(job, error) : 0;
 }
 
 static int ask(mr_watcher_t *watcher, mr_answer_t *answer, mr_error_t *error) {
@@ -186,10 +128,4 @@ int mr_watcher_run(mr_watcher_t *watcher, mr_error_t *error) {
         mr_progress_end(&watcher->progress, mr_clock_ms(), done > 0 ? watcher->progress.total : 0, 0);
     mr_progress_clear(&watcher->progress);
     return done > 0 ? 0 : -1;
-}
-
-void mr_watcher_free(mr_watcher_t *watcher) {
-    mr_buffer_free(&watcher->had);
-    mr_buffer_free(&watcher->again);
-    mr_buffer_free(&watcher->tail);
 }

@@ -192,6 +192,7 @@ is() {
     end_client
     [ "$status" -eq 0 ]
     [ "$(sort client-out)" = "$(printf '1000\t500500\n2000\t2001000\n4000000000\t8000000002000000000')" ]
+    cmp client-out S/jobs/1/output
     expect_text client-err '"event":"progress"'
     end_serve
 }
