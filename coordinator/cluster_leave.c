@@ -36,6 +36,9 @@ void mr_cluster_bury(mr_cluster_t *cluster, mr_member_t *member) {
     mr_progress_clear(cluster->config.progress);
     mr_log(MR_LOG_WARNING, "worker %s:%u has been silent for %.1f s; its tasks are queued again", member->host,
            member->pid, cluster->config.lease_ms / 1000.0);
+    snprintf(cluster->last_failure, sizeof cluster->last_failure, "its worker %s:%u was silent for %.1f s (--lease)",
+             member->host, member->pid, cluster->config.lease_ms / 1000.0);
+    cluster->last_status = MR_STATUS_OK;
     member->joined = false; /* the scheduler has let it go itself */
     let_go(cluster, member, true);
 }

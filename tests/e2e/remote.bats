@@ -91,6 +91,26 @@ expect_serial() {
     expect_serial
 }
 
+silent_times() {
+    [ "$(grep -c 'has been silent' err)" -ge "$1" ]
+}
+
+@test "a task whose workers fall silent four times ends the job, and the error says so" {
+    local i
+    listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 1G --lease 300ms -o rows
+    for i in 1 2 3 4; do
+        join
+        caught "${remote[-1]}" 3000000
+        eventually silent_times "$i"
+        kill -KILL "${remote[-1]}"
+    done
+    finish
+    expect_status 1
+    expect_text err 'text:0: the task failed 4 times; the last time: its worker '
+    expect_text err ' was silent for 0.3 s (--lease)'
+    [ ! -e rows ]
+}
+
 # bats test_tags=threads
 @test "a coordinator is killed and resumed: its workers come back with what they hold, and nothing committed runs again" {
     local first
