@@ -31,7 +31,7 @@ void mr_serve_send(mr_serve_t *serve, const mr_sender_t *to, const mr_message_t 
 
 /* What a key is for: that of a worker joins and leaves, that of a client asks. A worker's name is good under the key that took it only. */
 static bool may_say(const mr_serve_t *serve, const mr_sender_t *sender, const mr_message_t *message) {
-    bool of_worker = message->type == MR_HELLO || message->type == MR_BYE;
+    bool of_worker = message->type != MR_REQUEST;
     const mr_roll_worker_t *worker = mr_roll_find(&serve->roll, sender);
     return mr_peer_may(&sender->peer, of_worker ? MR_ROLE_WORKER : MR_ROLE_CLIENT, serve->config->keys) &&
            (!worker || mr_peer_same(&worker->sender.peer, &sender->peer));

@@ -195,3 +195,22 @@ joins() {
     done
     finish
 }
+
+@test "serve with keys: its own workers and clients with keys, and nobody else" {
+    endpoint=tcp://127.0.0.1:$((20000 + 4 * (RANDOM % 3000)))
+    start serve --state S --listen "$endpoint" --keys "$(keys coordinator)" --workers 1 -j 1 --tmp "$TMPDIR"
+    eventually said err 'serving at'
+    timeout 30 "$MILLRACE" submit ngrams "${SHARDS[@]}" --connect "$endpoint" --keys "$(keys client)" -q >rows 3>&-
+    "$MILLRACE" run ngrams "${SHARDS[@]}" -q >serial
+    expect_same serial rows
+    status=0
+    timeout 15 "$MILLRACE" status --connect "$endpoint" >out 2>refusal 3>&- || status=$?
+    expect_status 6
+    said refusal 'admits only who has keys'
+    status=0
+    timeout 15 "$MILLRACE" status --connect "$endpoint" --keys "$(keys worker)" >out 2>refusal 3>&- || status=$?
+    expect_status 6
+    said refusal 'these are the keys of a worker, not of a client'
+    kill -TERM "$pid"
+    finish
+}
