@@ -37,19 +37,26 @@ in_machine() {
     nsenter --target "$machine" --net --mount --uts --wdns="$PWD" -- "$@"
 }
 
-# Ends all that runs in the networks of the machines, whoever started it.
+# Ends all that runs in the networks of the machines, whoever started it, and what that starts meanwhile.
 end_machines() {
-    local machine process network
+    local machine network
     for machine in "${machines[@]}"; do
         network=$(readlink "/proc/$machine/ns/net") || continue
-        [ "$network" != "$(readlink /proc/self/ns/net)" ] || network=none
-        for process in /proc/[0-9]*; do
-            [ "$(readlink "$process/ns/net" 2>/dev/null)" != "$network" ] || kill -KILL "${process#/proc/}" 2>/dev/null || true
-        done
+        [ "$network" = "$(readlink /proc/self/ns/net)" ] || eventually network_is_empty "$network"
         kill -KILL "$machine" 2>/dev/null || true
     done
     wait 2>/dev/null || true
     machines=()
+}
+
+network_is_empty() {
+    local process found=0
+    for process in /proc/[0-9]*; do
+        [ "$(readlink "$process/ns/net" 2>/dev/null)" = "$1" ] && ! ended "${process#/proc/}" || continue
+        kill -KILL "${process#/proc/}" 2>/dev/null || true
+        found=1
+    done
+    return "$found"
 }
 
 # workers_of MACHINE: the processes of workers in its network.
