@@ -27,7 +27,12 @@ static const char *const state_names[] = {
 #undef X
 };
 
-#define COLUMNS "id,priority,state,words,directory,user,host,submitted_ms,started_ms,ended_ms,lives,status,message"
+#define COLUMNS_WITH(words)                                                                                            \
+    "id,priority,state," words ",directory,user,host,submitted_ms,started_ms,ended_ms,lives,status,message,"           \
+    "length(words)"
+#define COLUMNS COLUMNS_WITH("words")
+#define COLUMNS_IN_SHORT COLUMNS_WITH("substr(words,1,4096)")
+#define ORDER_OF_RUNS "state=0,CASE state WHEN 0 THEN lives=0 ELSE 0 END,CASE state WHEN 0 THEN -priority ELSE 0 END,id"
 
 static const char schema[] =
     "PRAGMA locking_mode=EXCLUSIVE;"
@@ -251,7 +256,8 @@ static int read_row(sqlite3_stmt *statement, mr_queued_t *job) {
                          .ended_ms = sqlite3_column_int64(statement, 9),
                          .lives = (uint32_t) sqlite3_column_int64(statement, 10),
                          .status = sqlite3_column_int(statement, 11),
-                         .message = copy_bytes(statement, 12)};
+                         .message = copy_bytes(statement, 12),
+                         .cut = sqlite3_column_int64(statement, 13) > sqlite3_column_bytes(statement, 3)};
     if (job->directory && job->user && job->host && job->message &&
         !split_words(words, (size_t) sqlite3_column_bytes(statement, 3), job))
         return 0;
@@ -272,12 +278,11 @@ static int add_row(sqlite3_stmt *statement, mr_job_queue_list_t *list) {
     return 0;
 }
 
-/* The rows of a query with one number in it. */
-static int select_rows(mr_job_queue_t *queue, const char *query, int64_t number, mr_job_queue_list_t *list,
-                       mr_error_t *error) {
+/* Adds the rows of a query with one number in it. */
+static int add_rows(mr_job_queue_t *queue, const char *query, int64_t number, mr_job_queue_list_t *list,
+                    mr_error_t *error) {
     sqlite3_stmt *statement = NULL;
     int step = SQLITE_ERROR, memory = 0;
-    *list = (mr_job_queue_list_t){0};
     if (!sqlite3_prepare_v2(queue->db, query, -1, &statement, NULL) && !sqlite3_bind_int64(statement, 1, number))
         while (!memory && (step = sqlite3_step(statement)) == SQLITE_ROW)
             memory = add_row(statement, list);
@@ -287,6 +292,12 @@ static int select_rows(mr_job_queue_t *queue, const char *query, int64_t number,
         failed(queue, error);
     sqlite3_finalize(statement);
     return memory || step != SQLITE_DONE ? -1 : 0;
+}
+
+static int select_rows(mr_job_queue_t *queue, const char *query, int64_t number, mr_job_queue_list_t *list,
+                       mr_error_t *error) {
+    *list = (mr_job_queue_list_t){0};
+    return add_rows(queue, query, number, list, error);
 }
 
 /* The first of the rows, which becomes the caller's. */
@@ -311,12 +322,29 @@ int mr_job_queue_find(mr_job_queue_t *queue, uint64_t id, mr_queued_t *job, mr_e
     return take_first(queue, "SELECT " COLUMNS " FROM jobs WHERE id=?", (int64_t) id, job, error);
 }
 
+int mr_job_queue_glance(mr_job_queue_t *queue, uint64_t id, mr_queued_t *job, mr_error_t *error) {
+    return take_first(queue, "SELECT " COLUMNS_IN_SHORT " FROM jobs WHERE id=?", (int64_t) id, job, error);
+}
+
 int mr_job_queue_list(mr_job_queue_t *queue, unsigned states, mr_job_queue_list_t *list, mr_error_t *error) {
-    return select_rows(queue,
-                       "SELECT " COLUMNS " FROM jobs WHERE (?>>state)&1 ORDER BY state=0,"
-                       "CASE state WHEN 0 THEN lives=0 ELSE 0 END,"
-                       "CASE state WHEN 0 THEN -priority ELSE 0 END,id",
-                       states, list, error);
+    return select_rows(queue, "SELECT " COLUMNS " FROM jobs WHERE (?>>state)&1 ORDER BY " ORDER_OF_RUNS, states, list,
+                       error);
+}
+
+int mr_job_queue_outline(mr_job_queue_t *queue, uint32_t most, mr_job_queue_list_t *list, bool *cut,
+                         mr_error_t *error) {
+    int wrong = select_rows(queue,
+                            "SELECT " COLUMNS_IN_SHORT " FROM jobs WHERE id IN"
+                            "(SELECT id FROM jobs WHERE state>=2 ORDER BY id DESC LIMIT ?) ORDER BY id",
+                            most, list, error);
+    size_t ended = list->count;
+    wrong = wrong ||
+            add_rows(queue,
+                     "SELECT " COLUMNS_IN_SHORT " FROM jobs WHERE id IN"
+                     "(SELECT id FROM jobs WHERE state<2 ORDER BY " ORDER_OF_RUNS " LIMIT ?) ORDER BY " ORDER_OF_RUNS,
+                     most, list, error);
+    *cut = ended == most || list->count - ended == most;
+    return wrong ? -1 : 0;
 }
 
 int mr_job_queue_old(mr_job_queue_t *queue, int64_t before_ms, mr_job_queue_list_t *list, mr_error_t *error) {

@@ -37,6 +37,7 @@ typedef struct mr_queued {
     mr_job_state_t state;
     uint32_t word_count;
     char **words;    /* { JOB, option or input... , NULL }: what follows `millrace run` */
+    bool cut;        /* there are more words (mr_job_queue_glance, mr_job_queue_outline) */
     char *directory; /* that the words are meant in */
     char *user;      /* who submitted it, as told; for people */
     char *host;      /* from where */
@@ -72,6 +73,9 @@ int mr_job_queue_next(mr_job_queue_t *queue, mr_queued_t *job, mr_error_t *error
 /* Returns 1 and the job, to be freed; 0: there is none of that id; -1. */
 int mr_job_queue_find(mr_job_queue_t *queue, uint64_t id, mr_queued_t *job, mr_error_t *error);
 
+/* The same, but of its words only the first 4 KiB: a job may have a million. */
+int mr_job_queue_glance(mr_job_queue_t *queue, uint64_t id, mr_queued_t *job, mr_error_t *error);
+
 /* A list of jobs; zeroed: empty. */
 typedef struct mr_job_queue_list {
     mr_queued_t *items; /* owned */
@@ -84,6 +88,10 @@ typedef struct mr_job_queue_list {
 /* The jobs in any of these states (MR_JOB_QUEUE_STATE bits), those that wait in the order in which they will run, behind all others, which are in the
  * order of their ids. `list` is to be freed also after a failure. */
 int mr_job_queue_list(mr_job_queue_t *queue, unsigned states, mr_job_queue_list_t *list, mr_error_t *error);
+
+/* The same, of all states, for people: of the jobs that have ended the last `most`, then those that run or wait, `most` of them; of their words the
+ * first 4 KiB. `cut` gets whether there are more. */
+int mr_job_queue_outline(mr_job_queue_t *queue, uint32_t most, mr_job_queue_list_t *list, bool *cut, mr_error_t *error);
 
 /* The jobs that ended at `before_ms` or earlier. */
 int mr_job_queue_old(mr_job_queue_t *queue, int64_t before_ms, mr_job_queue_list_t *list, mr_error_t *error);

@@ -5,6 +5,8 @@
 #include "clock.h"
 #include "jobs/registry.h"
 
+#define MOST_JOBS 1000u /* of those that have ended, and of the others: an answer must be short enough to be sent */
+
 /* JSON holds UTF-8 only; what a peer said of itself may be anything. */
 static json_t *text(const char *value) {
     json_t *string = json_string(value);
@@ -35,10 +37,10 @@ json_t *mr_serve_describe_job(mr_serve_t *serve, const mr_queued_t *queued) {
     size_t workers = running ? mr_roll_count(&serve->roll, queued->id, &threads) : 0;
     mr_serve_why(serve, queued, why, sizeof why);
     json_t *job =
-        json_pack("{s:I,s:o,s:s,s:I,s:o,s:o,s:o,s:o}", "id", (json_int_t) queued->id, "job",
+        json_pack("{s:I,s:o,s:s,s:I,s:o,s:b,s:o,s:o,s:o}", "id", (json_int_t) queued->id, "job",
                   text(queued->word_count ? queued->words[0] : "?"), "state", mr_job_state_name(queued->state),
-                  "priority", (json_int_t) queued->priority, "words", words_of(queued), "directory",
-                  text(queued->directory), "user", text(queued->user), "host", text(queued->host));
+                  "priority", (json_int_t) queued->priority, "words", words_of(queued), "words_cut", queued->cut,
+                  "directory", text(queued->directory), "user", text(queued->user), "host", text(queued->host));
     json_t *more =
         json_pack("{s:I,s:I,s:I,s:I,s:i,s:o,s:o,s:b,s:o,s:I,s:I}", "submitted_ms", (json_int_t) queued->submitted_ms,
                   "started_ms", (json_int_t) queued->started_ms, "ended_ms", (json_int_t) queued->ended_ms, "lives",
@@ -75,9 +77,9 @@ static json_t *describe_coordinator(const mr_serve_t *serve) {
                      (json_int_t) (mr_clock_ms() - serve->started_ms), "at_once", (json_int_t) serve->config->at_once);
 }
 
-static int add_jobs(mr_serve_t *serve, json_t *jobs, mr_error_t *error) {
+static int add_jobs(mr_serve_t *serve, json_t *jobs, bool *cut, mr_error_t *error) {
     mr_job_queue_list_t list;
-    int failed = mr_job_queue_list(serve->queue, MR_JOB_QUEUE_ALL, &list, error);
+    int failed = mr_job_queue_outline(serve->queue, MOST_JOBS, &list, cut, error);
     for (size_t i = 0; !failed && i < list.count; i++)
         json_array_append_new(jobs, mr_serve_describe_job(serve, &list.items[i]));
     mr_job_queue_list_free(&list);
@@ -99,12 +101,13 @@ static int add_job(mr_serve_t *serve, json_t *jobs, uint64_t id, mr_error_t *err
 
 json_t *mr_serve_describe(mr_serve_t *serve, uint64_t id, mr_error_t *error) {
     json_t *jobs = json_array();
+    bool cut = false;
     int failed = !jobs ? mr_error_memory(error, "describing jobs")
                  : id  ? add_job(serve, jobs, id, error)
-                       : add_jobs(serve, jobs, error);
+                       : add_jobs(serve, jobs, &cut, error);
     json_t *whole = failed ? NULL
-                           : json_pack("{s:o,s:o,s:O}", "coordinator", describe_coordinator(serve), "workers",
-                                       describe_workers(serve), "jobs", jobs);
+                           : json_pack("{s:o,s:o,s:O,s:b}", "coordinator", describe_coordinator(serve), "workers",
+                                       describe_workers(serve), "jobs", jobs, "jobs_cut", cut);
     json_decref(jobs);
     return whole;
 }

@@ -97,11 +97,17 @@ static bool has_news(const mr_serve_t *serve, const mr_watch_request_t *watch, c
            (has_rows(queued) && size_of(serve, watch->id, "output") > watch->rows);
 }
 
+/* Most of those that wait have no news, most of the time: so much is seen without the queue. A change of a job's state is told by mr_serve_news. */
+static bool may_have_news(const mr_serve_t *serve, const mr_watch_request_t *watch, int64_t now) {
+    return watch->due || now - watch->asked_ms >= PATIENCE_MS ||
+           size_of(serve, watch->id, "messages") > watch->messages || size_of(serve, watch->id, "output") > watch->rows;
+}
+
 /* True: it is answered. */
 static bool try_watch(mr_serve_t *serve, const mr_watch_request_t *watch, int64_t now) {
     mr_queued_t queued;
     mr_error_t error = {0};
-    int found = mr_job_queue_find(serve->queue, watch->id, &queued, &error);
+    int found = mr_job_queue_glance(serve->queue, watch->id, &queued, &error);
     if (found <= 0) {
         if (!found)
             mr_error_set(&error, MR_STATUS_USAGE, "there is no job %llu; see millrace status",
@@ -144,7 +150,7 @@ void mr_serve_answer_watches(mr_serve_t *serve, int64_t now) {
     mr_serve_requests_t *requests = serve->requests;
     size_t kept = 0;
     for (size_t i = 0; i < requests->watch_count; i++)
-        if (!try_watch(serve, &requests->watches[i], now))
+        if (!may_have_news(serve, &requests->watches[i], now) || !try_watch(serve, &requests->watches[i], now))
             requests->watches[kept++] = requests->watches[i];
     requests->watch_count = kept;
 }

@@ -47,6 +47,8 @@ static void print_words(const json_t *job) {
         putchar(' ');
         put(text);
     }
+    if (json_is_true(json_object_get(job, "words_cut")))
+        printf(" ...");
 }
 
 /* ---- one line a job ---- */
@@ -79,7 +81,7 @@ static void print_job(const json_t *job) {
     putchar('\n');
 }
 
-static void print_jobs(const json_t *jobs) {
+static void print_jobs(const json_t *jobs, bool cut) {
     size_t index;
     json_t *job;
     if (!json_array_size(jobs)) {
@@ -88,6 +90,8 @@ static void print_jobs(const json_t *jobs) {
     }
     puts("   job  state      pri  user  what");
     json_array_foreach(jobs, index, job) print_job(job);
+    if (cut)
+        puts("and more; millrace status ID tells of any");
 }
 
 /* ---- one job ---- */
@@ -163,7 +167,7 @@ static void print_whole(const json_t *body) {
     put_span(", up for ", number_of(coordinator, "up_ms"));
     printf(", %zu workers\n", json_array_size(workers));
     print_workers(workers);
-    print_jobs(json_object_get(body, "jobs"));
+    print_jobs(json_object_get(body, "jobs"), json_is_true(json_object_get(body, "jobs_cut")));
 }
 
 static int read_format(const mr_settings_t *settings, bool *json, mr_error_t *error) {

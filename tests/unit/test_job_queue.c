@@ -162,6 +162,49 @@ static void lists(void **state) {
     mr_job_queue_close(&queue);
 }
 
+/* Many jobs of many words each are more than can be shown. */
+static void outlines(void **state) {
+    (void) state;
+    enum { WORDS = 1000 };
+    mr_error_t error = {0};
+    mr_job_queue_list_t list;
+    mr_queued_t job = {.word_count = WORDS, .directory = (char *) "/", .user = (char *) "me", .host = (char *) "here"};
+    bool cut;
+    mr_job_queue_t *queue = open_queue();
+    job.words = calloc(WORDS + 1, sizeof *job.words);
+    assert_non_null(job.words);
+    for (size_t i = 0; i < WORDS; i++)
+        job.words[i] = (char *) "word-of-16-bytes";
+    for (size_t i = 0; i < 6; i++)
+        assert_int_equal(mr_job_queue_add(queue, &job, &error), 0);
+    free(job.words);
+    uint64_t last = job.id, order[] = {last - 4, last - 3, last - 1, last - 2};
+    for (uint64_t id = last - 5; id < last - 2; id++)
+        set(queue, id, MR_JOB_DONE, 1);
+    set(queue, last - 1, MR_JOB_RUNNING, 0);
+    assert_int_equal(mr_job_queue_outline(queue, 2, &list, &cut, &error), 0);
+    assert_true(cut);
+    assert_int_equal(list.count, 4);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(list.items[i].id, order[i]);
+        assert_int_equal(list.items[i].word_count, 4096 / 17); /* whole words only */
+        assert_true(list.items[i].cut);
+    }
+    mr_job_queue_list_free(&list);
+    assert_int_equal(mr_job_queue_outline(queue, 100, &list, &cut, &error), 0);
+    assert_false(cut);
+    assert_int_equal(list.count, 6);
+    mr_job_queue_list_free(&list);
+    assert_int_equal(mr_job_queue_glance(queue, last, &job, &error), 1);
+    assert_true(job.cut);
+    mr_queued_free(&job);
+    assert_int_equal(mr_job_queue_find(queue, last, &job, &error), 1);
+    assert_int_equal(job.word_count, WORDS);
+    assert_false(job.cut);
+    mr_queued_free(&job);
+    mr_job_queue_close(&queue);
+}
+
 static void one_server_at_a_time(void **state) {
     (void) state;
     mr_error_t error = {0};
@@ -256,6 +299,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {TEST(all_is_kept),
                                        TEST(priority_then_arrival),
                                        TEST(lists),
+                                       TEST(outlines),
                                        TEST(one_server_at_a_time),
                                        TEST(of_a_later_version),
                                        TEST(damaged_or_not_writable),
