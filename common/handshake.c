@@ -60,6 +60,8 @@ static void fail(mr_handshake_t *handshake, int64_t now) {
         handshake->failures++;
     handshake->connected_at = 0;
     handshake->retry_at = now + RETRY_MS;
+    if (!handshake->ask_at && handshake->failures >= FEW_FAILURES && !handshake->admitted)
+        handshake->ask_at = now + RETRY_MS;
 }
 
 void mr_handshake_take(mr_handshake_t *handshake, const mr_monitored_t *event, int64_t now) {
@@ -82,11 +84,13 @@ void mr_handshake_take(mr_handshake_t *handshake, const mr_monitored_t *event, i
 
 /* Failures of whose reason nothing is known may be the coordinator's own end; so it is asked only when they go on. */
 void mr_handshake_retry(mr_handshake_t *handshake, void *handle, const char *endpoint, int64_t now) {
+    if (handshake->ask_at && now >= handshake->ask_at) { /* also while ZeroMQ tries on by itself */
+        handshake->ask_at = 0;
+        handshake->speaks = mr_handshake_ask(endpoint);
+    }
     if (!handshake->retry_at || now < handshake->retry_at)
         return;
     handshake->retry_at = 0;
-    if (handshake->failures >= FEW_FAILURES && !handshake->admitted)
-        handshake->speaks = mr_handshake_ask(endpoint);
     zmq_disconnect(handle, endpoint);
     zmq_connect(handle, endpoint);
 }

@@ -22,6 +22,7 @@ typedef struct mr_handshake {
     int64_t failing_since;
     unsigned failures;  /* since then: broken off by the other side */
     unsigned silences;  /* since then: the other side said nothing */
+    int64_t ask_at;     /* when to ask what is spoken there; 0: not yet, or not again */
     mr_speaks_t speaks; /* as it was asked when they went on */
     bool admitted;      /* a handshake has succeeded: keys are right */
     bool refused;       /* the key is */
