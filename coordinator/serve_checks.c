@@ -7,10 +7,13 @@
 #include "serve_requests.h"
 
 #define MOST_WORDS_OF_A_JOB 1000000u
+#define MOST_PROCESSES 4
+#define MOST_BYTES ((size_t) 64 << 20) /* of words, unless it is one job's */
 
 /* ---- reading the request ---- */
 
-static int take_words(mr_queued_t *queued, const json_t *words, mr_error_t *error) {
+static int take_words(mr_check_t *check, const json_t *words, mr_error_t *error) {
+    mr_queued_t *queued = &check->queued;
     size_t count = json_array_size(words);
     if (!count || count > MOST_WORDS_OF_A_JOB)
         return mr_error_set(error, MR_STATUS_USAGE, "a job is 1 to %u words; name many inputs with --files-from",
@@ -22,6 +25,7 @@ static int take_words(mr_queued_t *queued, const json_t *words, mr_error_t *erro
             return mr_error_set(error, MR_STATUS_USAGE, "word %u of the job is no text", queued->word_count);
         if (!(queued->words[queued->word_count] = strdup(word)))
             break;
+        check->bytes += strlen(word) + 1;
     }
     return queued->word_count == count ? 0 : mr_error_memory(error, "taking a job");
 }
@@ -31,7 +35,8 @@ static char *text_of(const json_t *body, const char *name, const char *otherwise
     return strdup(text ? text : otherwise);
 }
 
-static int read_submission(mr_queued_t *queued, const json_t *body, mr_error_t *error) {
+static int read_submission(mr_check_t *check, const json_t *body, mr_error_t *error) {
+    mr_queued_t *queued = &check->queued;
     queued->priority = json_integer_value(json_object_get(body, "priority"));
     queued->directory = text_of(body, "directory", "/");
     queued->user = text_of(body, "user", "?");
@@ -39,7 +44,7 @@ static int read_submission(mr_queued_t *queued, const json_t *body, mr_error_t *
     queued->message = strdup("");
     if (!queued->directory || !queued->user || !queued->host || !queued->message)
         return mr_error_memory(error, "taking a job");
-    return take_words(queued, json_object_get(body, "words"), error);
+    return take_words(check, json_object_get(body, "words"), error);
 }
 
 /* ---- the process ---- */
@@ -53,6 +58,7 @@ static int start(const mr_serve_t *serve, mr_check_t *check, mr_error_t *error) 
     const char **words = calloc(ours + queued->word_count, sizeof *words);
     const char **environment = mr_serve_job_environment();
     int failed = words && environment ? 0 : mr_error_memory(error, "taking a job");
+    check->started = true;
     if (!failed) {
         memcpy(words, first, ours * sizeof *words);
         memcpy(words + ours, queued->words + 1, (queued->word_count - 1) * sizeof *words);
@@ -82,24 +88,55 @@ static void free_check(mr_serve_t *serve, size_t index) {
     free(check);
 }
 
+/* A free place; MR_SERVE_MOST_CHECKS: there is none. */
 static size_t find_room(const mr_serve_t *serve) {
-    size_t index = 0;
+    size_t index = 0, bytes = 0;
+    for (size_t i = 0; i < MR_SERVE_MOST_CHECKS; i++)
+        bytes += serve->requests->checks[i] ? serve->requests->checks[i]->bytes : 0;
     while (index < MR_SERVE_MOST_CHECKS && serve->requests->checks[index])
         index++;
-    return index;
+    return bytes < MOST_BYTES ? index : MR_SERVE_MOST_CHECKS;
+}
+
+/* The one that has waited longest, if a process may be started. `index` gets its place. */
+static bool find_next(const mr_serve_t *serve, size_t *index) {
+    const mr_check_t *first = NULL;
+    unsigned running = 0;
+    for (size_t i = 0; i < MR_SERVE_MOST_CHECKS; i++) {
+        const mr_check_t *check = serve->requests->checks[i];
+        running += check && check->started;
+        if (check && !check->started && (!first || check->number < first->number)) {
+            first = check;
+            *index = i;
+        }
+    }
+    return first && running < MOST_PROCESSES;
+}
+
+static void start_checks(mr_serve_t *serve) {
+    size_t index = 0;
+    while (find_next(serve, &index)) {
+        mr_error_t error = {0};
+        mr_check_t *check = serve->requests->checks[index];
+        if (!start(serve, check, &error))
+            continue;
+        mr_serve_answer_error(serve, &check->asker, &error);
+        free_check(serve, index);
+    }
 }
 
 static int begin(mr_serve_t *serve, const mr_asker_t *asker, const json_t *body, mr_error_t *error) {
     size_t index = find_room(serve);
     if (index == MR_SERVE_MOST_CHECKS)
-        return mr_error_set(error, MR_STATUS_JOB, "%d jobs are being looked at already; submit it again in a moment",
-                            MR_SERVE_MOST_CHECKS);
+        return mr_error_set(error, MR_STATUS_JOB,
+                            "too many jobs were submitted at once; submit this one again in a moment");
     mr_check_t *check = serve->requests->checks[index] = calloc(1, sizeof *check);
     if (!check)
         return mr_error_memory(error, "taking a job");
     check->asker = *asker;
     check->child.lines = -1;
-    if (!read_submission(&check->queued, body, error) && !start(serve, check, error))
+    check->number = ++serve->requests->check_number;
+    if (!read_submission(check, body, error))
         return 0;
     free_check(serve, index);
     return -1;
@@ -111,6 +148,7 @@ void mr_serve_check(mr_serve_t *serve, const mr_asker_t *asker, const json_t *bo
         mr_serve_answer_error(serve, asker, &error);
     else
         mr_serve_answer(serve, asker, json_pack("{s:b}", "checking", 1), NULL);
+    start_checks(serve);
 }
 
 static void refuse(mr_serve_t *serve, const mr_check_t *check, int status) {
@@ -132,7 +170,7 @@ void mr_serve_end_checks(mr_serve_t *serve) {
     for (size_t i = 0; i < MR_SERVE_MOST_CHECKS; i++) {
         mr_check_t *check = serve->requests->checks[i];
         int status;
-        if (!check)
+        if (!check || !check->started)
             continue;
         hear(check);
         if (!mr_child_ended(&check->child, &status))
@@ -144,6 +182,7 @@ void mr_serve_end_checks(mr_serve_t *serve) {
             refuse(serve, check, status);
         free_check(serve, i);
     }
+    start_checks(serve);
 }
 
 void mr_serve_free_checks(mr_serve_t *serve) {

@@ -7,7 +7,7 @@
 
 #include "serve_private.h"
 
-#define MR_SERVE_MOST_CHECKS 16
+#define MR_SERVE_MOST_CHECKS 256
 #define MR_SERVE_MOST_WATCHES 1024
 
 /* Whom to answer. */
@@ -20,6 +20,9 @@ typedef struct mr_asker {
 typedef struct mr_check {
     mr_asker_t asker;
     mr_queued_t queued; /* to be added to the queue */
+    uint64_t number;    /* in the order of arrival */
+    size_t bytes;       /* of its words */
+    bool started;       /* the process was; else it waits for its turn */
     mr_child_t child;
     char complaint[MR_SERVE_LINE]; /* the first error it spoke of */
 } mr_check_t;
@@ -40,6 +43,7 @@ typedef struct mr_doctor mr_doctor_t; /* private to serve_doctor.c */
 struct mr_serve_requests {
     mr_doctor_t *doctor;                      /* a look at all machines that is under way; NULL: none */
     mr_check_t *checks[MR_SERVE_MOST_CHECKS]; /* NULL: free */
+    uint64_t check_number;                    /* of the last */
     mr_watch_request_t watches[MR_SERVE_MOST_WATCHES];
     size_t watch_count;
 };

@@ -130,6 +130,30 @@ static void another_version_is_refused(void **state) {
     close_house(&house);
 }
 
+/* They are looked at in processes, a few at a time; the others wait for their turn. */
+static void many_submissions_at_once(void **state) {
+    (void) state;
+    enum { JOBS = 60 };
+    const char body[] = "{\"words\":[\"sum-range\",\"5\"],\"directory\":\"/\"}";
+    house_t house;
+    unsigned taken = 0;
+    open_house(&house);
+    zsock_t *client = dial(ZMQ_DEALER, house.endpoint);
+    for (uint64_t i = 0; i < JOBS; i++)
+        send_message(
+            client, &(mr_message_t){.type = MR_REQUEST, .request = {MR_PROTOCOL, MILLRACE_VERSION, i, "submit", body}});
+    for (unsigned i = 0; i < 2 * JOBS; i++) {
+        mr_message_t message;
+        expect(client, MR_REPLY, &message);
+        assert_int_equal(message.reply.status, 0);
+        taken += strstr(message.reply.body, "\"id\":") != NULL;
+        mr_message_clear(&message);
+    }
+    assert_int_equal(taken, JOBS);
+    zsock_destroy(&client);
+    close_house(&house);
+}
+
 /* What a coordinator that stays has no use for does it no harm. */
 static void messages_out_of_place(void **state) {
     (void) state;
@@ -236,13 +260,10 @@ static void a_crowd(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hello_is_answered_by_place),
-        cmocka_unit_test(another_version_is_refused),
-        cmocka_unit_test(messages_out_of_place),
-        cmocka_unit_test(a_job_waits_for_a_worker),
-        cmocka_unit_test(two_jobs_two_workers),
-        cmocka_unit_test(who_works_is_left),
-        cmocka_unit_test(a_crowd),
+        cmocka_unit_test(hello_is_answered_by_place), cmocka_unit_test(another_version_is_refused),
+        cmocka_unit_test(many_submissions_at_once),   cmocka_unit_test(messages_out_of_place),
+        cmocka_unit_test(a_job_waits_for_a_worker),   cmocka_unit_test(two_jobs_two_workers),
+        cmocka_unit_test(who_works_is_left),          cmocka_unit_test(a_crowd),
     };
     zsys_handler_set(NULL);
     return cmocka_run_group_tests(tests, NULL, NULL);
