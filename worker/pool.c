@@ -9,6 +9,8 @@
 #include "clock.h"
 #include "units.h"
 
+#define EAGER_MS 50 /* results that are waited for are sent when they are so old */
+
 typedef struct lane {
     struct mr_pool *pool;
     mr_slot_t slot;
@@ -60,6 +62,11 @@ static bool find_relay(mr_pool_t *pool, lane_t *lane) {
     return false;
 }
 
+/* Whoever waits for a result shall not wait for tasks of others that are queued here. */
+static bool result_due(const lane_t *lane) {
+    return lane->pool->shop->limits->eager && mr_clock_ms() - lane->slot.opened_ms >= EAGER_MS;
+}
+
 /* Under the lock. False: wait. */
 static bool find_step(mr_pool_t *pool, lane_t *lane, mr_ticket_t *ticket, step_t *step) {
     if (pool->stop) {
@@ -67,7 +74,7 @@ static bool find_step(mr_pool_t *pool, lane_t *lane, mr_ticket_t *ticket, step_t
         return true;
     }
     *step = STEP_FLUSH;
-    if (lane->open && lane->cut)
+    if (lane->open && (lane->cut || result_due(lane)))
         return true;
     *step = STEP_RUN;
     if (atomic_load(&pool->shop->held) <= pool->held_limit && mr_queue_take(&pool->queue, ticket)) {

@@ -19,7 +19,7 @@ two_are_here() {
     eventually two_are_here
     doctor input
     expect_status 0
-    for what in control sink inputs 'lane: tcp://127.0.0.1:31900' 'lane: tcp://127.0.0.1:31910' clock descriptors scratch input; do
+    for what in control sink inputs 'lane: tcp://127.0.0.1:31900' 'lane: tcp://127.0.0.1:31910' clock descriptors scratch 'input: '; do
         [ "$(grep -c "^ok    worker .*  $what" found)" -eq 2 ] || fail "not twice: $what" "$(cat found)"
     done
     expect_text found 'ok    here  coordinator: '*' reached in '

@@ -331,6 +331,29 @@ static void eager_partials_are_of_one_group(void **state) {
 }
 
 /* Rows of a failed task must not be in any partial: what was folded with it is given back. */
+static size_t partials_in(const mr_mail_t *mail) {
+    size_t count = 0;
+    for (const mr_partial_t *partial = mail->first; partial; partial = partial->next)
+        count++;
+    return count;
+}
+
+/* Also when other tasks are queued: those of a result that is waited for shall not wait for them. */
+static void an_eager_partial_is_sent_when_it_is_old(void **state) {
+    (void) state;
+    bench_t bench = {.limits = {.eager = 1}};
+    set_up(&bench, 1);
+    give(&bench, 0, 1, 0, "wait\n");
+    give(&bench, 1, 1, 0, "a\n");
+    wait_at_gate(1);
+    for (int64_t since = mr_clock_ms(); mr_clock_ms() - since < 60;)
+        poll(NULL, 0, 5); /* the partial grows old */
+    set_gate(true);
+    await_results(&bench, 2);
+    assert_int_equal(partials_in(&bench.mail), 2);
+    tear_down(&bench);
+}
+
 static void failed_task_spoils_its_partial(void **state) {
     (void) state;
     bench_t bench = {0};
@@ -464,6 +487,7 @@ int main(void) {
         cmocka_unit_test(stop_with_work_left),
         cmocka_unit_test(held_memory_is_bounded),
         cmocka_unit_test(eager_partials_are_of_one_group),
+        cmocka_unit_test(an_eager_partial_is_sent_when_it_is_old),
         cmocka_unit_test(failed_task_spoils_its_partial),
         cmocka_unit_test(unopenable_file_may_be_tried_elsewhere),
         cmocka_unit_test(bad_records_are_counted_by_attempt),
