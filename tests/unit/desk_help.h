@@ -29,14 +29,14 @@ static inline zsock_t *bind_at(int type, const char *endpoint) {
     return socket;
 }
 
-static inline void start_worker(desk_t *desk, const char *endpoint) {
+static inline void start_worker(desk_t *desk, const char *endpoint, const char *idle_timeout) {
     char own[4096], program[4200];
     ssize_t length = readlink("/proc/self/exe", own, sizeof own - 1);
     own[length > 0 ? length : 0] = 0;
     *strrchr(own, '/') = 0;
     snprintf(program, sizeof program, "%s/../worker/millrace-worker", own);
-    const char *arguments[] = {program, "--connect",   endpoint, "--threads",      "2",     "--tmp",
-                               "/tmp",  "--log-level", "error",  "--idle-timeout", "400ms", NULL};
+    const char *arguments[] = {program, "--connect",   endpoint, "--threads",      "2",          "--tmp",
+                               "/tmp",  "--log-level", "error",  "--idle-timeout", idle_timeout, NULL};
     assert_int_equal(posix_spawn(&desk->worker, program, NULL, NULL, (char *const *) (uintptr_t) arguments, environ),
                      0);
 }
@@ -51,13 +51,14 @@ static inline void set_up_desk(desk_t *desk) {
     snprintf(desk->lane_endpoint, sizeof desk->lane_endpoint, "ipc://%s/lane", desk->scratch.dir);
     snprintf(desk->sink_endpoint, sizeof desk->sink_endpoint, "ipc://%s/sink", desk->scratch.dir);
     desk->control = bind_at(ZMQ_ROUTER, desk->endpoint);
+    zsock_set_router_handover(desk->control, 1);
     desk->lane = bind_at(ZMQ_PUSH, desk->lane_endpoint);
     desk->sink = bind_at(ZMQ_PULL, desk->sink_endpoint);
 }
 
 static inline void open_desk(desk_t *desk) {
     set_up_desk(desk);
-    start_worker(desk, desk->endpoint);
+    start_worker(desk, desk->endpoint, "400ms");
 }
 
 static inline void rebind(zsock_t **socket, int type, const char *endpoint) {
