@@ -12,7 +12,6 @@ setup_file() {
 }
 
 setup() {
-    load helpers
     cd "$BATS_TEST_TMPDIR" || return
     export TMPDIR=$BATS_TEST_TMPDIR/tmp HOME=$BATS_TEST_TMPDIR/home
     mkdir "$TMPDIR" "$HOME"
