@@ -119,6 +119,21 @@ is() {
     end_serve
 }
 
+@test "a client that is killed leaves no file and takes no rows with it" {
+    serve
+    begin submit ngrams "$BATS_FILE_TMPDIR/text" -o rows
+    eventually is 1 state queued
+    kill -KILL "$client"
+    end_client
+    [ "$status" -eq 137 ]
+    [ -z "$(find . -name '*rows*')" ]
+    join
+    client wait 1 -q -o rows
+    expect_status 0
+    [ "$(sha256sum <rows)" = "$(sha256sum <"$BATS_FILE_TMPDIR/serial")" ]
+    end_serve
+}
+
 @test "a wrong job, option or input is told at once, and nothing is queued" {
     serve
     client submit nosuch x
