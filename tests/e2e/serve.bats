@@ -109,7 +109,7 @@ has_committed() {
 
 # Of the job of that number.
 coordinator_of() {
-    coordinator=$(grep -l -a -s "[S]/jobs/$1/journal" /proc/[0-9]*/cmdline | head -1)
+    coordinator=$(grep -l -a -s "$BATS_TEST_TMPDIR/[S]/jobs/$1/journal" /proc/[0-9]*/cmdline | head -1)
     coordinator=${coordinator#/proc/}
     coordinator=${coordinator%/cmdline}
     [ -n "$coordinator" ]
