@@ -14,6 +14,7 @@
 
 #define LONGEST_DIR 80 /* a socket's path has 107 bytes: "/lane-4294967295" must fit behind */
 #define PREFIX "millrace-"
+#define MARK ".millrace" /* a file in it: somebody's /tmp/millrace-backup is not ours to remove */
 #define ATTEMPTS 100
 
 /* Without a DIR, which takes memory: there may be none, and nothing shall be left for that. */
@@ -34,7 +35,8 @@ static bool looks_like_ours(const char *name) {
 static int open_run(int base, const char *name) {
     struct stat at;
     int fd = openat(base, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd >= 0 && (fstat(fd, &at) || at.st_uid != geteuid() || (at.st_mode & 0777) != 0700)) {
+    if (fd >= 0 &&
+        (fstat(fd, &at) || at.st_uid != geteuid() || (at.st_mode & 0777) != 0700 || faccessat(fd, MARK, F_OK, 0))) {
         close(fd);
         return -1;
     }
@@ -65,6 +67,11 @@ static bool lock(int fd) {
     return !fstat(fd, &at) && at.st_nlink;
 }
 
+static int put_mark(int dir_fd) {
+    int fd = openat(dir_fd, MARK, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    return fd < 0 ? -1 : close(fd);
+}
+
 /* 1: made and locked; 0: it is to be tried again; -1 and errno. */
 static int make_locked(mr_scratch_t *scratch, const char *base) {
     snprintf(scratch->dir, sizeof scratch->dir, "%s/" PREFIX "XXXXXX", base);
@@ -73,10 +80,15 @@ static int make_locked(mr_scratch_t *scratch, const char *base) {
     scratch->lock = open(scratch->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (scratch->lock < 0)
         return errno == ENOENT ? 0 : -1;
-    if (lock(scratch->lock))
+    bool locked = lock(scratch->lock);
+    if (locked && !put_mark(scratch->lock))
         return 1;
+    int reason = errno;
+    if (locked)
+        rmdir(scratch->dir);
     close(scratch->lock);
-    return 0;
+    errno = reason;
+    return locked ? -1 : 0;
 }
 
 int mr_scratch_make(mr_scratch_t *scratch, const char *tmp, mr_error_t *error) {

@@ -94,14 +94,15 @@ static void what_a_killed_run_left_is_removed(void **state) {
     mr_scratch_remove(&scratch);
 }
 
-/* Not ours: another name, a file, a link, a directory that others may read. */
+/* Not ours: another name, a file, a link, a directory without the mark of one, or that others may read. */
 static void what_others_made_is_left_alone(void **state) {
     (void) state;
-    static const char *const names[] = {"millrace-abc", "millrace-abcdefg", "other-abcdef", "millrace-open00"};
+    static const char *const names[] = {"millrace-abc", "millrace-abcdefg", "other-abcdef", "millrace-backup",
+                                        "millrace-open00"};
     char path[256], file[256], link[256];
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 5; i++) {
         snprintf(path, sizeof path, "%s/%s", tmp, names[i]);
-        assert_int_equal(mkdir(path, i == 3 ? 0755 : 0700), 0);
+        assert_int_equal(mkdir(path, i == 4 ? 0755 : 0700), 0);
         put_file(path, "kept");
     }
     put_file(tmp, "millrace-file00");
@@ -110,7 +111,7 @@ static void what_others_made_is_left_alone(void **state) {
     assert_int_equal(symlink(path, link), 0);
     mr_scratch_t scratch = make();
     mr_scratch_remove(&scratch);
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 5; i++) {
         snprintf(file, sizeof file, "%s/%s/kept", tmp, names[i]);
         assert_int_equal(unlink(file), 0);
         snprintf(path, sizeof path, "%s/%s", tmp, names[i]);
