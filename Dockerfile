@@ -6,6 +6,7 @@
 ARG BASE=debian:bookworm-slim
 
 FROM $BASE AS build
+LABEL millrace=build
 WORKDIR /millrace
 COPY scripts/lib.sh scripts/
 RUN ["bash", "-c", ". scripts/lib.sh && install_missing \"${build_packages[@]}\""]
