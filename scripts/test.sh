@@ -31,7 +31,7 @@ fi
 say "end to end ($preset)"
 # Files side by side: most tests wait more than they compute.
 at_once=()
-[ "$(nproc)" -lt 2 ] || at_once=(--jobs "$(nproc)" --no-parallelize-within-files)
+[ "$(nproc)" -lt 2 ] || at_once=(--jobs $(($(nproc) + 1)) --no-parallelize-within-files)
 MILLRACE_BUILD=$PWD/build/$preset bats "${at_once[@]}" "${end_to_end[@]}" --tap tests/e2e >"$log.tap" 2>"$log.err" || true
 passed=$((passed + $(grep -c '^ok ' "$log.tap" || true)))
 e2e_failed=$(grep -c '^not ok ' "$log.tap" || true)
