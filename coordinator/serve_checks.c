@@ -12,22 +12,40 @@
 
 /* ---- reading the request ---- */
 
+/* Bytes of all words with their ends; 0: one is no text. */
+static size_t count_bytes(const json_t *words) {
+    size_t index, bytes = 0;
+    json_t *word;
+    json_array_foreach(words, index, word) {
+        if (!json_is_string(word))
+            return 0;
+        bytes += json_string_length(word) + 1;
+    }
+    return bytes;
+}
+
+/* The words stand behind the array in one piece of memory, as those that come from the queue. */
 static int take_words(mr_check_t *check, const json_t *words, mr_error_t *error) {
     mr_queued_t *queued = &check->queued;
-    size_t count = json_array_size(words);
+    size_t index, count = json_array_size(words), bytes = count_bytes(words);
+    json_t *word;
     if (!count || count > MOST_WORDS_OF_A_JOB)
         return mr_error_set(error, MR_STATUS_USAGE, "a job is 1 to %u words; name many inputs with --files-from",
                             MOST_WORDS_OF_A_JOB);
-    queued->words = calloc(count + 1, sizeof *queued->words);
-    for (; queued->words && queued->word_count < count; queued->word_count++) {
-        const char *word = json_string_value(json_array_get(words, queued->word_count));
-        if (!word)
-            return mr_error_set(error, MR_STATUS_USAGE, "word %u of the job is no text", queued->word_count);
-        if (!(queued->words[queued->word_count] = strdup(word)))
-            break;
-        check->bytes += strlen(word) + 1;
+    if (!bytes)
+        return mr_error_set(error, MR_STATUS_USAGE, "a word of the job is no text");
+    queued->words = malloc((count + 1) * sizeof *queued->words + bytes);
+    if (!queued->words)
+        return mr_error_memory(error, "taking a job");
+    char *at = (char *) (queued->words + count + 1);
+    json_array_foreach(words, index, word) {
+        queued->words[index] = strcpy(at, json_string_value(word));
+        at += json_string_length(word) + 1;
     }
-    return queued->word_count == count ? 0 : mr_error_memory(error, "taking a job");
+    queued->words[count] = NULL;
+    queued->word_count = (uint32_t) count;
+    check->bytes += bytes;
+    return 0;
 }
 
 static char *text_of(const json_t *body, const char *name, const char *otherwise) {

@@ -39,8 +39,11 @@ install_missing() {
         return 2
     fi
     say "installing: ${missing[*]}"
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null
+    (
+        flock 9 # scripts may run side by side, and apt-get does not wait
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null
+    ) 9>"${TMPDIR:-/tmp}/millrace-install-$(id -u).lock"
 }
 
 # build PRESET [CMAKE_OPTION...] [--target TARGET] configures and builds into build/PRESET; by way of ccache, if it is here.
