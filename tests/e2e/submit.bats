@@ -240,7 +240,9 @@ has_open() {
     local i slow
     for ((i = 0; i < 60; i++)); do printf '!sleep 20\n%4000s\n' x; done >text
     serve
-    strace -f -qq -o /dev/null -e trace=execve -e inject=execve:delay_enter=300000 \
+    # Leaks cannot be looked for in who is traced.
+    ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0 \
+        strace -f -qq -o /dev/null -e trace=execve -e inject=execve:delay_enter=300000 \
         "$WORKER" --connect "$endpoint" --threads 1 --tmp "$TMPDIR" 2>worker-0 3>&- &
     remote+=($!)
     eventually state_of '.workers | length == 1'
