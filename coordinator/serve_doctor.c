@@ -1,5 +1,6 @@
 /* What `millrace doctor` finds at the coordinator and its workers: ports are listened at for a moment where nobody does, all workers are asked to reach
  * them and to look at the inputs, and what they say is sent together. */
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -7,6 +8,7 @@
 #include "clock.h"
 #include "descriptors.h"
 #include "input/fingerprint.h"
+#include "input/root.h"
 #include "serve_requests.h"
 
 #define PATIENCE_MS 6000 /* for the workers' answers */
@@ -36,15 +38,23 @@ static json_t *text_of(const mr_buffer_t *findings) {
 
 /* ---- this machine ---- */
 
-static void look_at_input(mr_doctor_t *doctor, const char *path) {
+/* Beyond the server's --root nothing is opened, nor told to be there. */
+static int open_input(const mr_root_t *root, const char *path) {
+    const int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+    return root->path ? mr_root_open_file(root, path, flags) : open(path, flags);
+}
+
+static void look_at_input(mr_doctor_t *doctor, const mr_root_t *root, const char *path) {
     mr_segment_t *segment = &doctor->inputs[doctor->input_count];
     struct stat status;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    int fd = open_input(root, path), reason = errno;
     bool good = fd >= 0 && !fstat(fd, &status) && S_ISREG(status.st_mode);
     if (!good)
         mr_check_note(&doctor->findings, MR_LEVEL_FAIL, "input",
                       "put it where the coordinator sees it at that path, or name a URL", "%s: %s", path,
-                      fd < 0 ? strerror(errno) : "is not a regular file");
+                      fd >= 0                         ? "is not a regular file"
+                      : root->path && reason == EXDEV ? "not beneath --root"
+                                                      : strerror(reason));
     *segment = (mr_segment_t){.path = path, .url = ""};
     if (good) {
         segment->file_size = segment->end = (uint64_t) status.st_size;
@@ -57,19 +67,30 @@ static void look_at_input(mr_doctor_t *doctor, const char *path) {
         close(fd);
 }
 
-static void look_here(mr_serve_t *serve, mr_doctor_t *doctor) {
+static void look_at_inputs(const mr_serve_t *serve, mr_doctor_t *doctor) {
     size_t index;
     json_t *path;
+    mr_root_t root = {0};
+    mr_error_t error = {0};
+    if (serve->config->root && mr_root_open(&root, "--root", serve->config->root, &error)) {
+        mr_check_note(&doctor->findings, MR_LEVEL_FAIL, "input", "give serve another --root", "%s", error.text);
+        return;
+    }
+    json_array_foreach(doctor->paths, index, path) {
+        if (json_is_string(path) && doctor->input_count < MOST_INPUTS)
+            look_at_input(doctor, &root, json_string_value(path));
+    }
+    mr_root_close(&root);
+}
+
+static void look_here(mr_serve_t *serve, mr_doctor_t *doctor) {
     mr_check_descriptors(&doctor->findings, 4 * (uint64_t) serve->roll.count + 1024);
     mr_check_directory(&doctor->findings, "state", serve->config->state);
     mr_check_directory(&doctor->findings, "scratch", serve->config->tmp_dir);
     mr_check_note(&doctor->findings, serve->roll.count ? MR_LEVEL_OK : MR_LEVEL_FAIL, "workers",
                   serve->roll.count ? NULL : "start one: millrace-worker --connect ENDPOINT", "%zu are here",
                   serve->roll.count);
-    json_array_foreach(doctor->paths, index, path) {
-        if (json_is_string(path) && doctor->input_count < MOST_INPUTS)
-            look_at_input(doctor, json_string_value(path));
-    }
+    look_at_inputs(serve, doctor);
 }
 
 /* ---- ports ---- */

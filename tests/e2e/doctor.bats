@@ -44,6 +44,17 @@ two_are_here() {
     end_serve
 }
 
+@test "beyond the root of serve no file is told to be there" {
+    mkdir top
+    echo line >top/input
+    echo secret >outside
+    serve --root "$PWD/top"
+    doctor top/input outside "$PWD/top/../outside" /no/such
+    expect_text found 'ok    coordinator  input: '*'top/input: is seen here'
+    [ "$(grep -c '^FAIL  coordinator  input: .*: not beneath --root' found)" -eq 3 ] || fail "told" "$(cat found)"
+    end_serve
+}
+
 @test "nobody there: the port is spoken of, and status 7" {
     endpoint=tcp://127.0.0.1:$((20000 + RANDOM % 12000))
     doctor
