@@ -1,4 +1,5 @@
 /* Who follows a job: a watch is answered when there is something new, or after a second; the client asks again from where it is. */
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,7 +14,7 @@
 
 /* ---- files of a job ---- */
 
-/* Reads from `offset` on, `most` bytes at most. `size` gets the file's. What is not there is empty. */
+/* Reads from `offset` on, `most` bytes at most. `size` gets the file's. What is not there (yet) is empty; what cannot be opened is not. */
 static int read_part(const mr_serve_t *serve, uint64_t id, const char *name, uint64_t offset, size_t most,
                      mr_buffer_t *into, uint64_t *size) {
     char path[4300];
@@ -24,7 +25,7 @@ static int read_part(const mr_serve_t *serve, uint64_t id, const char *name, uin
         return -1;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return 0;
+        return errno == ENOENT ? 0 : -1;
     ssize_t got = -1;
     if (!fstat(fd, &status) && !mr_buffer_reserve(into, most))
         got = pread(fd, into->data + into->size, most, (off_t) offset);
@@ -48,6 +49,23 @@ static uint64_t size_of(const mr_serve_t *serve, uint64_t id, const char *name) 
 /* A job over files has rows when it is done. */
 static bool has_rows(const mr_queued_t *queued) {
     return queued->state == MR_JOB_DONE || mr_serve_grows(queued);
+}
+
+/* Rows of a job that is done are all there: a file that is gone, or shorter than what the client has, is no end of them. */
+static int read_rows(const mr_serve_t *serve, const mr_watch_request_t *watch, const mr_queued_t *queued,
+                     mr_buffer_t *rows, uint64_t *size) {
+    char path[4300];
+    mr_error_t error = {0};
+    if (!has_rows(queued))
+        return 0;
+    if (read_part(serve, watch->id, "output", watch->rows, MOST_ROWS, rows, size))
+        return -1;
+    return queued->state == MR_JOB_DONE &&
+                   (*size < watch->rows ||
+                    mr_job_queue_path(serve->queue, watch->id, "output", path, sizeof path, &error) ||
+                    access(path, F_OK))
+               ? -1
+               : 0;
 }
 
 /* ---- one answer ---- */
@@ -74,7 +92,7 @@ static void answer(mr_serve_t *serve, const mr_watch_request_t *watch, const mr_
     mr_buffer_t rows = {0};
     uint64_t rows_size = 0, messages_end, messages_size = 0;
     json_t *messages = messages_of(serve, watch, &messages_end, &messages_size);
-    if (has_rows(queued) && read_part(serve, watch->id, "output", watch->rows, MOST_ROWS, &rows, &rows_size)) {
+    if (read_rows(serve, watch, queued, &rows, &rows_size)) {
         mr_error_t error = {0};
         mr_error_set(&error, MR_STATUS_STORAGE, "job %llu: its rows cannot be read", (unsigned long long) watch->id);
         mr_serve_answer_error(serve, &watch->asker, &error);

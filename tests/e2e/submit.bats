@@ -266,3 +266,20 @@ has_open() {
     remote=()
     end_serve
 }
+
+@test "rows of a job that is done that are gone or cannot be read are an error, and no end" {
+    serve
+    join
+    client submit ngrams "$BATS_FILE_TMPDIR/text" -q
+    expect_status 0
+    mv S/jobs/1/output kept
+    client wait 1
+    expect_status 4
+    [ ! -s client-out ]
+    expect_text client-err 'job 1: its rows cannot be read'
+    mv kept S/jobs/1/output
+    client wait 1 -q
+    expect_status 0
+    expect_same "$BATS_FILE_TMPDIR/serial" client-out
+    end_serve
+}
