@@ -8,9 +8,8 @@
 #include "greeting.h"
 #include "wire.h"
 
-#define ANSWER_MS 12000   /* for the first word; then it is said that nobody is there */
+#define ANSWER_MS 12000   /* for a word, be it that the coordinator is at it; then it is said that nobody is there */
 #define ASK_AGAIN_MS 3000 /* what may have been lost */
-#define CHECK_MS 600000   /* for a plan of very many inputs, once the coordinator has said that it makes one */
 #define LINGER_MS 500     /* for a request to get out when the command ends */
 
 static volatile sig_atomic_t caught;
@@ -156,7 +155,7 @@ static int take_reply(question_t *question, const mr_reply_message_t *reply, mr_
         return -1;
     }
     if (json_is_true(json_object_get(body, "checking"))) {
-        question->deadline = mr_clock_ms() + CHECK_MS;
+        question->deadline = mr_clock_ms() + ANSWER_MS; /* it says so again and again */
         json_decref(body);
         return 0;
     }

@@ -3,11 +3,13 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "clock.h"
 #include "serve_job.h"
 #include "serve_requests.h"
 
 #define MOST_WORDS_OF_A_JOB 1000000u
 #define MOST_PROCESSES 4
+#define SAY_MS 2000 /* so often who waits is told that the job is being looked at: else it gives up */
 #define MOST_BYTES ((size_t) 64 << 20) /* of words, unless it is one job's */
 
 /* ---- reading the request ---- */
@@ -153,6 +155,7 @@ static int begin(mr_serve_t *serve, const mr_asker_t *asker, const json_t *body,
         return mr_error_memory(error, "taking a job");
     check->asker = *asker;
     check->child.lines = -1;
+    check->said_ms = mr_clock_ms();
     check->number = ++serve->requests->check_number;
     if (!read_submission(check, body, error))
         return 0;
@@ -160,12 +163,23 @@ static int begin(mr_serve_t *serve, const mr_asker_t *asker, const json_t *body,
     return -1;
 }
 
+static void say_checking(mr_serve_t *serve, const mr_asker_t *asker) {
+    mr_serve_answer(serve, asker, json_pack("{s:b}", "checking", 1), NULL);
+}
+
+static void say_again(mr_serve_t *serve, mr_check_t *check, int64_t now) {
+    if (now - check->said_ms < SAY_MS)
+        return;
+    check->said_ms = now;
+    say_checking(serve, &check->asker);
+}
+
 void mr_serve_check(mr_serve_t *serve, const mr_asker_t *asker, const json_t *body) {
     mr_error_t error = {0};
     if (begin(serve, asker, body, &error))
         mr_serve_answer_error(serve, asker, &error);
     else
-        mr_serve_answer(serve, asker, json_pack("{s:b}", "checking", 1), NULL);
+        say_checking(serve, asker);
     start_checks(serve);
 }
 
@@ -184,10 +198,12 @@ static void accept_job(mr_serve_t *serve, mr_check_t *check) {
         mr_serve_answer(serve, &check->asker, json_pack("{s:I}", "id", (json_int_t) check->queued.id), NULL);
 }
 
-void mr_serve_end_checks(mr_serve_t *serve) {
+void mr_serve_end_checks(mr_serve_t *serve, int64_t now) {
     for (size_t i = 0; i < MR_SERVE_MOST_CHECKS; i++) {
         mr_check_t *check = serve->requests->checks[i];
         int status;
+        if (check)
+            say_again(serve, check, now);
         if (!check || !check->started)
             continue;
         hear(check);

@@ -112,7 +112,7 @@ int mr_serve_open_requests(mr_serve_t *serve, mr_error_t *error) {
 }
 
 void mr_serve_check_requests(mr_serve_t *serve, int64_t now) {
-    mr_serve_end_checks(serve);
+    mr_serve_end_checks(serve, now);
     mr_serve_end_doctor(serve, now);
     mr_serve_answer_watches(serve, now);
 }

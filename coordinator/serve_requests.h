@@ -22,6 +22,7 @@ typedef struct mr_check {
     mr_queued_t queued; /* to be added to the queue */
     uint64_t number;    /* in the order of arrival */
     size_t bytes;       /* of its words */
+    int64_t said_ms;    /* when the client was last told that it is being looked at */
     bool started;       /* the process was; else it waits for its turn */
     mr_child_t child;
     char complaint[MR_SERVE_LINE]; /* the first error it spoke of */
@@ -56,8 +57,8 @@ void mr_serve_answer_error(mr_serve_t *serve, const mr_asker_t *to, const mr_err
 
 void mr_serve_check(mr_serve_t *serve, const mr_asker_t *asker, const json_t *body);
 
-/* Those that have been looked at are taken or refused. */
-void mr_serve_end_checks(mr_serve_t *serve);
+/* Those that have been looked at are taken or refused; who waits for others is told so from time to time. */
+void mr_serve_end_checks(mr_serve_t *serve, int64_t now);
 void mr_serve_free_checks(mr_serve_t *serve);
 
 /* ---- serve_doctor.c ---- */

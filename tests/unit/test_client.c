@@ -280,6 +280,7 @@ static void a_coordinator_that_is_silent_from_now_on(void **state) {
     START(&watched, "submit", "sum-range", "5");
     START(&submitted, "submit", "sum-range", "5");
     hear(&submitted, "submit");
+    answer(&submitted, 0, "{\"checking\":true}", ""); /* it was killed while it looked at the job */
     hear(&watched, "submit");
     answer(&watched, 0, "{\"id\":3}", "");
     hear(&watched, "watch");
