@@ -201,6 +201,9 @@ static mr_doctor_t *new_doctor(const mr_asker_t *asker, const json_t *body) {
         free(doctor);
         return NULL;
     }
+    zsock_set_maxmsgsize(doctor->listener, 1); /* whoever connects has nothing to say */
+    zsock_set_rcvhwm(doctor->listener, 1);
+    zsock_set_linger(doctor->listener, 0);
     return doctor;
 }
 
