@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "input/url.h"
 #include "jobs/registry.h"
 
 #define MOST_JOBS 1000u /* of those that have ended, and of the others: an answer must be short enough to be sent */
@@ -13,10 +14,18 @@ static json_t *text(const char *value) {
     return string ? string : json_string("?");
 }
 
+/* A URL without its secrets: who asks may be another user. */
+static json_t *word_of(const char *word) {
+    char *shown = mr_url_is(word) ? mr_url_shown(word) : NULL;
+    json_t *string = text(shown ? shown : mr_url_is(word) ? "?" : word);
+    free(shown);
+    return string;
+}
+
 static json_t *words_of(const mr_queued_t *queued) {
     json_t *words = json_array();
     for (uint32_t i = 0; words && i < queued->word_count; i++)
-        json_array_append_new(words, text(queued->words[i]));
+        json_array_append_new(words, word_of(queued->words[i]));
     return words;
 }
 

@@ -274,3 +274,12 @@ another_coordinator() {
     refused 2 "--workers: that is for the coordinator to say; leave it out" run ngrams --submitted --workers 3 x
     end_serve
 }
+
+@test "status shows a URL without its secrets" {
+    "$MILLRACE_BUILD/tests/enqueue" S 0 ngrams 'https://me:pass@127.0.0.1:9/text?sign=hidden#part' plain
+    serve
+    MILLRACE_CONNECT=$endpoint "$MILLRACE" status --format json >shown
+    [ "$(jq -r '.jobs[0].words | join(" ")' shown)" = 'ngrams https://127.0.0.1:9/text plain' ] || fail "shown" "$(cat shown)"
+    ! grep -q -E 'pass|hidden' shown || fail "a secret" "$(cat shown)"
+    end_serve
+}
