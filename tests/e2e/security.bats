@@ -176,24 +176,73 @@ joins() {
     exec 9>&-
 }
 
-@test "nothing that listens, and something that is no coordinator: the worker says where it tries" {
-    endpoint=tcp://127.0.0.1:9
-    "$WORKER" --connect "$endpoint" --keys "$(keys worker)" --idle-timeout 30s >worker 2>&1 3>&- &
+# tries LOG ENDPOINT starts a worker that has nobody to work for.
+tries() {
+    "$WORKER" --connect "$2" --keys "$(keys worker)" --idle-timeout 60s --tmp "$TMPDIR" >"$1" 2>&1 3>&- &
     strangers+=($!)
-    eventually said worker "$endpoint: no coordinator has answered for 10 s; still trying"
+}
+
+said_twice() {
+    [ "$(grep -c -E "$2" "$1")" -ge 2 ]
+}
+
+@test "nothing that listens, and something that is no coordinator: the worker says every 10 s where it tries, and what is there" {
+    python3 -u - >echo 2>echo-err 3>&- <<'END' &
+import socketserver
+
+class Echo(socketserver.BaseRequestHandler):
+    def handle(self):
+        while data := self.request.recv(4096):
+            self.request.sendall(data)
+
+class Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+
+server = Server(("127.0.0.1", 0), Echo)
+print(server.server_address[1])
+server.serve_forever()
+END
+    strangers+=($!)
+    eventually test -s echo
+    tries lonely tcp://127.0.0.1:9
+    tries misled "tcp://127.0.0.1:$(<echo)"
+    eventually said_twice lonely 'tcp://127.0.0.1:9: no coordinator has answered for [0-9]+ s; still trying$'
+    eventually said_twice misled "tcp://127.0.0.1:$(<echo): no coordinator has answered for [0-9]+ s; still trying; something listens there, but"
+    kill -0 "${strangers[1]}"
+    kill -0 "${strangers[2]}"
+}
+
+# has_secret FILE...: one of the lines of ./secrets is in one of them. A file that cannot be read fails the test.
+has_secret() {
+    local found=0
+    grep -q -a -F -f secrets -- "$@" || found=$?
+    [ "$found" -le 1 ] || fail "cannot be searched: $*"
+    return "$found"
 }
 
 @test "secrets are in no argument, environment or message" {
-    local secret
+    local each
     listen --keys "$(keys coordinator)" --log-level debug
-    "$WORKER" --connect "$endpoint" --keys "$(keys worker)" --threads 1 --tmp "$TMPDIR" --log-level debug >worker 2>&1 3>&- &
+    sed -n 's/.*secret-key = "\(.*\)"/\1/p' "$(keys coordinator)/secret" "$(keys worker)/secret" >secrets
+    [ "$(grep -c -E '^.{40}$' secrets)" -eq 2 ] || fail "not two secrets of 40 characters"
+    # The search finds what is there.
+    has_secret "$(keys worker)/secret"
+    # Looked at while both are there: the job goes on only then.
+    kill -STOP "$pid"
+    MILLRACE_KEYS=$(keys worker) "$WORKER" --connect "$endpoint" --once --threads 1 --tmp "$TMPDIR" --log-level debug >worker 2>&1 3>&- &
     strangers+=($!)
-    for secret in $(sed -n 's/.*secret-key = "\(.*\)"/\1/p' "$(keys coordinator)/secret" "$(keys worker)/secret"); do
-        ! cat /proc/"$pid"/{cmdline,environ} /proc/"${strangers[0]}"/{cmdline,environ} 2>/dev/null | grep -q -a -F -e "$secret"
-        eventually ended "$pid"
-        ! grep -q -a -F -e "$secret" err worker rows
+    eventually grep -q -a -F 'millrace-worker' "/proc/$!/cmdline"
+    for each in "$pid" "$!"; do
+        cat "/proc/$each/cmdline" "/proc/$each/environ" >"seen-$each"
+        grep -q -a -F -e keys/ "seen-$each"
     done
+    kill -CONT "$pid"
     finish
+    expect_serial
+    eventually ended "${strangers[0]}"
+    for each in seen-* err worker rows; do
+        if has_secret "$each"; then fail "a secret is in $each"; fi
+    done
 }
 
 @test "serve with keys: its own workers and clients with keys, and nobody else" {
