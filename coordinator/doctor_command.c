@@ -7,6 +7,7 @@
 #include "client_command.h"
 #include "clock.h"
 #include "commands.h"
+#include "keys.h"
 #include "request.h"
 
 #define REACH_MS 5000
@@ -65,10 +66,26 @@ static unsigned print_buffer(const char *where, mr_buffer_t *findings) {
 
 /* ---- looking ---- */
 
+/* The folder is there, its keys are a client's, and nobody else can read the secret. */
+static void check_keys(mr_buffer_t *findings, const char *dir) {
+    mr_keys_t keys;
+    mr_error_t error = {0};
+    if (!dir || !*dir)
+        return;
+    if (mr_keys_load(&keys, MR_ROLE_CLIENT, dir, &error))
+        mr_check_note(findings, MR_LEVEL_FAIL, "keys",
+                      "give --keys a client's folder as millrace keygen made it, its secret of mode 0600", "%s",
+                      error.text);
+    else
+        mr_check_note(findings, MR_LEVEL_OK, "keys", NULL, "%s: a client's", keys.dir);
+    mr_keys_clear(&keys);
+}
+
 static unsigned look_here(const mr_client_command_t *command) {
     mr_buffer_t findings = {0};
     mr_check_note(&findings, MR_LEVEL_OK, "version", NULL, "%s", MILLRACE_VERSION);
     mr_check_directory(&findings, "scratch", mr_request_tmp(&command->settings));
+    check_keys(&findings, mr_settings_text(&command->settings, MR_SETTING_KEYS));
     mr_check_reach(&findings, "coordinator", mr_settings_text(&command->settings, MR_SETTING_CONNECT), REACH_MS);
     return print_buffer("here", &findings);
 }

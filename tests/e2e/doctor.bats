@@ -61,3 +61,33 @@ two_are_here() {
     expect_status 7
     expect_text found 'FAIL  here  coordinator: '*'Connection refused'*'-> start the coordinator there'
 }
+
+@test "with keys: a client's are let in; a worker's, and a secret that others can read, are refused in words" {
+    "$MILLRACE" keygen keys >made
+    serve --keys "$PWD/keys/coordinator"
+    join --keys "$PWD/keys/worker"
+    eventually one_is_here
+    doctor --keys keys/client
+    expect_status 0
+    expect_text found 'ok    here  keys: '*"/keys/client: a client's"
+    expect_text found 'ok    coordinator  workers: 1 are here'
+    doctor --keys keys/worker
+    expect_status 6
+    expect_text found 'FAIL  here  keys: '*'these are the keys of a worker, not of a client'*"-> give --keys a client's folder"
+    expect_text found-err 'these are the keys of a worker, not of a client'
+    chmod 644 keys/client/secret
+    doctor --keys keys/client
+    expect_status 6
+    expect_text found 'FAIL  here  keys: '*'others can read it (mode 0644)'*'-> '
+    doctor --keys keys/nobody
+    expect_status 2
+    expect_text found 'FAIL  here  keys: '*'No such file or directory'*'-> '
+    doctor
+    expect_status 6
+    expect_text found-err 'admits only who has keys'
+    end_serve
+}
+
+one_is_here() {
+    MILLRACE_CONNECT=$endpoint "$MILLRACE" status --keys keys/client --format json >seen 2>&1 3>&- && [ "$(jq '.workers | length' seen)" -eq 1 ]
+}
