@@ -58,6 +58,7 @@ static void read_folder(mr_admitted_t *admitted, mr_role_t role) {
 
 /* Their times of change (in the order of roles); and whether one may still change unseen. */
 static bool look(const mr_admitted_t *admitted, struct timespec changed[ROLES]) {
+    const struct timespec none = {0};
     struct timespec now;
     bool settled = true;
     clock_gettime(CLOCK_REALTIME, &now);
@@ -65,7 +66,9 @@ static bool look(const mr_admitted_t *admitted, struct timespec changed[ROLES]) 
         char folder[4200];
         struct stat status;
         folder_of(admitted, roles[i], folder);
-        changed[i] = stat(folder, &status) ? (struct timespec){0} : status.st_mtim;
+        changed[i] = none;
+        if (!stat(folder, &status))
+            changed[i] = status.st_mtim;
         settled = settled && (now.tv_sec - changed[i].tv_sec) * 1000 > SETTLED_MS;
     }
     return settled;

@@ -151,7 +151,7 @@ static void answer_zap(mr_guard_t *guard) {
 /* ---- what the sockets' monitors tell ---- */
 
 static void name_peer(int fd, char name[64]) {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t size = sizeof address;
     if (getpeername(fd, (struct sockaddr *) &address, &size))
         return; /* it has gone already, and was most likely the one before, once more */

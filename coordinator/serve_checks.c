@@ -77,9 +77,11 @@ static int start(const mr_serve_t *serve, mr_check_t *check, mr_error_t *error) 
     size_t ours = sizeof first / sizeof *first - (root ? 0 : 2);
     const char **words = calloc(ours + queued->word_count, sizeof *words);
     const char **environment = mr_serve_job_environment();
-    int failed = words && environment ? 0 : mr_error_memory(error, "taking a job");
+    int failed = -1;
     check->started = true;
-    if (!failed) {
+    if (!words || !environment) {
+        mr_error_memory(error, "taking a job");
+    } else {
         memcpy(words, first, ours * sizeof *words);
         memcpy(words + ours, queued->words + 1, (queued->word_count - 1) * sizeof *words);
         mr_child_config_t config = {"/proc/self/exe", words, environment, mr_serve_job_directory(queued), -1};

@@ -89,7 +89,9 @@ static void print_jobs(const json_t *jobs, bool cut) {
         return;
     }
     puts("   job  state      pri  user  what");
-    json_array_foreach(jobs, index, job) print_job(job);
+    json_array_foreach(jobs, index, job) {
+        print_job(job);
+    }
     if (cut)
         puts("and more; millrace status ID tells of any");
 }

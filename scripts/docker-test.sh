@@ -22,7 +22,8 @@ export COMPOSE_PROJECT_NAME=$project MILLRACE_IMAGE=millrace-test MILLRACE_BASE=
 export MILLRACE_DATA=$scratch/data MILLRACE_KEYS_DIR=$scratch/keys MILLRACE_PORT=$((20000 + $$ % 12000)) LC_ALL=C
 files=(-f docker-compose.yml)
 passed=0 failed=0
-: >"$scratch/err" >"$scratch/log"
+: >"$scratch/err"
+: >"$scratch/log"
 
 # ---- the engine ----
 
@@ -163,6 +164,7 @@ first_result_in_time() {
 }
 
 well() {
+    # shellcheck disable=SC2046 # one word a container
     [ "$(docker inspect -f '{{.State.Health.Status}}' $(containers coordinator) $(containers worker) | sort | uniq -c | tr -s ' ')" = " 4 healthy" ]
 }
 
@@ -289,6 +291,7 @@ docker build --network host --build-arg "BASE=$MILLRACE_BASE" -t "$MILLRACE_IMAG
     echo "0 passed, 1 failed"
     exit 1
 }
+# shellcheck disable=SC2046,SC2183 # two words
 printf 'the image: %s (%s without its base), built in %d s\n' \
     $(docker image inspect -f '{{.Size}}' "$MILLRACE_IMAGE" "$MILLRACE_BASE" | awk '{ size[NR] = $1 } END { printf "%.1fMB %.1fMB", size[1] / 1e6, (size[1] - size[2]) / 1e6 }') $((SECONDS - began))
 

@@ -21,8 +21,8 @@ run_once() {
     local TIMEFORMAT='%R %U %S'
     {
         time {
-            local pids=() each
-            for each in 1 2; do
+            local pids=()
+            for _ in 1 2; do
                 "$build/worker/millrace-worker" --connect "tcp://127.0.0.1:$port" --once --threads 1 "${worker[@]}" 2>>"$dir/errors" &
                 pids+=($!)
             done
