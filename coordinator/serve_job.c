@@ -162,8 +162,10 @@ static void keep_message(mr_serve_job_t *job, const char *line) {
         snprintf(job->summary, sizeof job->summary, "%s", summary);
     if (job->messages_fd < 0 || job->messages + length >= MOST_MESSAGES)
         return;
-    if (dprintf(job->messages_fd, "%s\n", line) > 0)
+    if (dprintf(job->messages_fd, "%s\n", line) == (int) length + 1)
         job->messages += length + 1;
+    else if (ftruncate(job->messages_fd, (off_t) job->messages))
+        mr_log(MR_LOG_DEBUG, "a message of a job could not be written"); /* it is no line */
 }
 
 static void take_endpoint(mr_serve_t *serve, mr_serve_job_t *job, const char *endpoint) {

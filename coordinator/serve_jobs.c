@@ -288,7 +288,11 @@ int mr_serve_cancel(mr_serve_t *serve, uint64_t id, mr_error_t *error) {
     mr_serve_job_t *job = mr_serve_running(serve, id);
     mr_queued_t queued;
     if (job) {
+        /* Who was told that it is cancelled shall not find it running after the next server's start. */
+        if (!job->cancelled && write_state(serve, &job->queued, MR_JOB_CANCELLED, MR_STATUS_INTERRUPTED, "cancelled"))
+            return mr_serve_fail(serve);
         cancel_running(job);
+        mr_serve_news(serve, id);
         return 0;
     }
     int found = mr_job_queue_find(serve->queue, id, &queued, error);

@@ -1,8 +1,10 @@
 #include "checkup.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "clock.h"
@@ -44,11 +46,13 @@ mr_checkup_t *mr_checkup_begin(mr_message_t *check, const char *connect, const c
     mr_checkup_t *checkup = calloc(1, sizeof *checkup);
     if (!checkup)
         return NULL;
-    *checkup = (mr_checkup_t){.asked = *check, .connect = connect, .tmp_dir = tmp_dir, .wake = wake};
+    *checkup = (mr_checkup_t){.asked = *check, .connect = connect, .tmp_dir = tmp_dir};
+    checkup->wake = fcntl(wake, F_DUPFD_CLOEXEC, 0); /* the thread may outlive the other */
     check->zone = NULL;
     if (!pthread_create(&checkup->thread, NULL, look, checkup))
         return checkup;
     mr_message_clear(&checkup->asked);
+    close(checkup->wake);
     free(checkup);
     return NULL;
 }
@@ -65,5 +69,6 @@ void mr_checkup_end(mr_checkup_t **self) {
     pthread_join(checkup->thread, NULL);
     mr_message_clear(&checkup->asked);
     mr_buffer_free(&checkup->findings);
+    close(checkup->wake);
     free(checkup);
 }

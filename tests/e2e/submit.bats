@@ -85,6 +85,11 @@ is() {
     client wait 1
     expect_status 130
     expect_text client-err 'error: cancelled'
+    kill -KILL "$pid" # at once: what was answered holds
+    wait "$pid" || true
+    eventually no_coordinator_left
+    serve
+    is 1 state cancelled
     client cancel 1
     expect_status 2
     expect_text client-err 'job 1 has ended: cancelled'
