@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # What a build needs, and what the tests need beyond that (Debian's names).
 build_packages=(gcc g++ cmake ninja-build pkg-config libzmq3-dev libczmq-dev libmsgpack-dev libisal-dev libsqlite3-dev libjansson-dev
     libcurl4-openssl-dev)
-test_packages=(libcmocka-dev zlib1g-dev bats parallel jq mawk gzip procps psmisc strace libfaketime util-linux python3 openssl wamerican-huge xxd)
+test_packages=(libcmocka-dev zlib1g-dev bats parallel jq mawk gzip procps psmisc strace libfaketime util-linux python3 python3-msgpack python3-zmq openssl wamerican-huge xxd)
 chaos_packages=(iproute2 nftables)
 deploy_packages=(openssh-server openssh-client slurmctld slurmd slurm-client munge systemd iproute2 procps python3-yaml)
 check_packages=(shellcheck clang clang-format clang-tidy cppcheck universal-ctags libclang-rt-14-dev)

@@ -275,3 +275,23 @@ has_secret() {
     eventually said_twice lonely 'tcp://127.0.0.1:9: no coordinator has answered for [0-9]+ s; still trying$'
     eventually said_twice misled "tcp://127.0.0.1:$(<echo): no coordinator has answered for [0-9]+ s; still trying; something listens there, but"
 }
+
+@test "a worker that speaks in another's name, with keys of its own, is heard by nobody" {
+    local i
+    for ((i = 0; i < 40; i++)); do cat "${SHARDS[@]}"; done >text
+    "$MILLRACE" run ngrams text -q >serial
+    (cd "$BATS_FILE_TMPDIR" && [ -e keys/liar ] || "$MILLRACE" keygen keys --worker liar >/dev/null)
+    start run ngrams text --chunk 256K --listen tcp://127.0.0.1:* --workers 0 -o rows --keys "$(keys coordinator)"
+    eventually said err 'listening on|error'
+    endpoint=$(sed -n 's/^millrace: listening on //p' err)
+    /usr/bin/python3 "$BATS_TEST_DIRNAME/forge.py" "$endpoint" "$(keys liar)" "$("$MILLRACE" --version | cut -d ' ' -f 2)" >liar 2>liar-err 3>&- &
+    strangers+=($!)
+    eventually test -s liar
+    "$WORKER" --connect "$endpoint" --keys "$(keys worker)" --threads 1 --tmp "$TMPDIR" --once 2>worker 3>&- &
+    strangers+=($!)
+    finish
+    expect_status 0
+    expect_same serial rows
+    grep -q -E ' 0 retries, 0 duplicates discarded; .*; [1-9][0-9]* stale messages dropped' err || fail "$(<err)" "$(<liar-err)"
+    [ "$(cat liar)" = 'at it' ]
+}
