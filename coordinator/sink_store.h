@@ -76,12 +76,12 @@ struct mr_sink {
     mr_op_t ops[MR_MAX_CELLS];
     uint32_t ncells;
     int event_fd;
+    atomic_bool stop;     /* running jobs end early */
     pthread_mutex_t lock; /* guards all that follows */
     mr_store_t store;
     mr_sink_slot_t slots[MR_SINK_SLOTS];
     size_t wanted;    /* bytes of the last reservation that was refused; 0: none since the caller was last woken */
     bool finishing;   /* no new jobs */
-    atomic_bool stop; /* running jobs end early */
     mr_error_t error; /* the first of any thread */
     mr_sink_stats_t stats;
 };

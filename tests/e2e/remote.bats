@@ -312,7 +312,7 @@ lonely_lines() {
 
 # bats test_tags=threads
 @test "one of four workers is stopped for good: backup attempts end the job long before its lease" {
-    listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 512 -o rows --lease 20s --log-level info
+    listen run ngrams "$BATS_FILE_TMPDIR/text" --chunk 8K -o rows --lease 30s --log-level info
     join
     join
     join
