@@ -42,7 +42,32 @@ for owner in coordinator, workers:
         assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
         assert {m["name"] for m in container["volumeMounts"]} <= volumes
     assert "readinessProbe" in pod["containers"][0]
+for name, owner in ("coordinator", coordinator), ("worker", workers):
+    open(name, "w").write(owner["spec"]["template"]["spec"]["initContainers"][0]["command"][2])
 connect = workers["spec"]["template"]["spec"]["containers"][0]["command"]
 assert f'tcp://{service["metadata"]["name"]}:{service["spec"]["ports"][0]["port"]}' in connect
 END
+    [ "$(id -u)" -eq 0 ] || skip "what the pods do with keys needs root"
+    keys_are_unpacked
+}
+
+# What the pods do at their start, and again when they are started anew: as their user, in a folder that is root's and that their group may write to.
+keys_are_unpacked() {
+    "$MILLRACE" keygen keys >made
+    # shellcheck disable=SC2016
+    unshare --mount --propagation private bash -e -c '
+        mount -t tmpfs -o mode=755 none /mnt
+        for role in coordinator worker client; do
+            mkdir -p "/mnt/secret/$role" && tar -C "keys/$role" -cf "/mnt/secret/$role/keys.tar" .
+            chmod 644 "/mnt/secret/$role/keys.tar"
+        done
+        install -d -g 10001 -m 2777 /mnt/keys
+        for name in coordinator worker coordinator worker; do
+            command=$(sed "s# /secret# /mnt/secret#g; s# /keys# /mnt/keys#g" "$name")
+            (cd / && setpriv --reuid 10001 --regid 10001 --clear-groups sh -c "$command")
+        done
+        stat -c "%a %u %n" /mnt/keys/*/secret' >unpacked
+    [ "$(<unpacked)" = "$(printf '600 10001 /mnt/keys/%s/secret\n' client coordinator worker)" ] || fail "$(<unpacked)"
+    grep -q -e '--keys, /keys/worker,' "$SCRIPTS/kubernetes.yaml"
+    grep -q -e '--keys, /keys/coordinator,' "$SCRIPTS/kubernetes.yaml"
 }
