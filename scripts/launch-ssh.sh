@@ -155,8 +155,9 @@ if why=$("$home/bin/new.$$" --version 2>&1); then mv "$home/bin/new.$$" "$home/b
 missing=$(ldd "$home/bin/new.$$" 2>/dev/null | sed -n "s/ => not found.*//p" | tr -d "\t" | tr "\n" " "); rm -f "$home/bin/new.$$"
 echo "the program was copied but does not run there: ${missing:+install these libraries: $missing}${missing:-$why}"; exit 1'
 
+# Root's tar would give them to the number of the user here, and keep their modes.
 # shellcheck disable=SC2016
-receive_keys='umask 077; home=${XDG_STATE_HOME:-$HOME/.local/state}/millrace; rm -rf "$home/keys-$1.new.$$"; mkdir -p "$home/keys-$1.new.$$" && cd "$home/keys-$1.new.$$" && tar -xf - &&
+receive_keys='umask 077; home=${XDG_STATE_HOME:-$HOME/.local/state}/millrace; rm -rf "$home/keys-$1.new.$$"; mkdir -p "$home/keys-$1.new.$$" && cd "$home/keys-$1.new.$$" && tar -x --no-same-owner --no-same-permissions -f - &&
 rm -rf "$home/keys-$1" && mv "$home/keys-$1.new.$$" "$home/keys-$1" && echo "$home/keys-$1"'
 
 # Sets program.
