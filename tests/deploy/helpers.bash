@@ -1,6 +1,7 @@
 # helpers.bash - for tests of the scripts that launch workers. To those of tests/e2e it adds machines: processes that keep a network, a host name and mounts
 # of their own, joined by a bridge. `in_machine N COMMAND...` runs something there; the kernel removes all of it with the last process.
 load ../e2e/helpers
+load ../e2e/serving
 
 SCRIPTS=$root/scripts
 machines=() # process ids; 0 is the one with the bridge, 10.77.0.1
@@ -95,19 +96,39 @@ listening_or_ended() {
     grep -q -s 'listening on' err || ended "$pid"
 }
 
-# So many rows that take a while each: `slow_job ROWS [NUMBER]` starts it, `slow_job_went_well ROWS` is for its end. The summary's retries count what was given back before
-# it was begun, too; what was computed twice would be a duplicate.
-slow_job() {
-    coordinator sum-range $(for _ in $(seq "$1"); do echo "${2:-400000000}"; done) --chunk 20000000
+# serve_with_keys starts `millrace serve` as $pid, where `run_as` says, and waits until it serves at $endpoint; keys/ has everybody's keys.
+serve_with_keys() {
+    "$MILLRACE" keygen keys >made
+    serve --keys keys/coordinator "$@"
 }
 
+# submit JOB ARGUMENT... gives it a job, as $client: rows go to ./rows, messages to ./client-err. `submitted` waits for the end, which must be a good one.
+submit() {
+    "${run_as[@]}" "$MILLRACE" submit "$@" --connect "$endpoint" --keys keys/client >rows 2>client-err 3>&- &
+    client=$!
+}
+
+submitted() {
+    eventually ended "$client"
+    status=0
+    wait "$client" || status=$?
+    [ "$status" -eq 0 ] || fail "submit: status $status: $(<client-err)" "the server: $(<err)"
+    ! grep -E 'warning|error' client-err err
+}
+
+# The arguments of a job of so many rows that take a while each: `slow_job ROWS [NUMBER]`.
+slow_job() {
+    printf 'sum-range\n'
+    for _ in $(seq "$1"); do printf '%s\n' "${2:-400000000}"; done
+    printf '%s\n' --chunk 20000000
+}
+
+# The summary's retries count what was given back before it was begun, too; what was computed twice would be a duplicate.
 slow_job_went_well() {
-    finish
-    expect_status 0
-    expect_text err " 0 rejected, $1 rows"
-    expect_text err ' 0 duplicates discarded'
-    ! grep -E 'warning|error' err
-    [ "$(sort out | uniq -c | sed 's/^ *//')" = "$1 400000000"$'\t80000000200000000' ] || fail "the rows are wrong: $(<out)"
+    submitted
+    expect_text client-err " 0 rejected, $1 rows"
+    expect_text client-err ' 0 duplicates discarded'
+    [ "$(sort rows | uniq -c | sed 's/^ *//')" = "$1 400000000"$'\t80000000200000000' ] || fail "the rows are wrong: $(<rows)"
 }
 
 # have_computed PROCESS...: each has used a fifth of a second of a processor.

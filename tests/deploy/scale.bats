@@ -13,6 +13,7 @@ setup() {
 
 teardown() {
     "$SCRIPTS/scale-workers.sh" 0 >/dev/null 2>&1 3>&- || true
+    [ -z "${client:-}" ] || kill -KILL "$client" 2>/dev/null || true
     [ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null || true
     [ -z "$pid" ] || wait "$pid" 2>/dev/null || true
     ! grep -l -a "$BATS_TEST_TMPDIR" /proc/[0-9]*/cmdline 2>/dev/null | grep -v -e "/$$/" -e self | xargs -r -n 1 dirname | xargs -r -I{} cat {}/comm 2>/dev/null | grep -x millrace-worker
@@ -48,15 +49,21 @@ record() { # record NUMBER: its process
     [ -z "$(ls "$records" | grep -E '^[0-9]+$')" ]
 }
 
-@test "scale: workers that become fewer in the middle of a job cost no task" {
-    slow_job 50
-    scale 0 4 --connect "$endpoint" --threads 1
+@test "scale: with keys, workers that become fewer in the middle of a submitted job cost no task" {
+    endpoint=
+    serve_with_keys
+    submit $(slow_job 50)
+    scale 0 4 --connect "$endpoint" --threads 1 --keys keys/worker
     eventually have_computed "$(record 1)" "$(record 2)" "$(record 3)" "$(record 4)"
     scale 0 1
     said_lines 3 ': drained$'
-    ! ended "$pid" || fail "the job was over before the workers were fewer"
-    scale 0 2
+    ! ended "$client" || fail "the job was over before the workers were fewer"
+    scale 0 2 --keys keys/worker
+    said_lines 1 ': started'
     slow_job_went_well 50
+    scale 0 0
+    said_lines 2 ': drained$'
+    end_serve
 }
 
 @test "scale: what ended by itself is told of, a process of another with its number is not touched" {

@@ -81,20 +81,20 @@ launch() { # launch ARGUMENT...
     script 0 launch-slurm.sh "$1" --connect "$endpoint" --worker "$WORKER" "${@:2}"
 }
 
-@test "slurm: a job array of workers does the main job; those that find no coordinator end by themselves" {
-    launch 3 --threads 1 --idle-timeout 2s -- --time=5
+@test "slurm: a job array of workers with keys does the main job, submitted; those that find no coordinator end by themselves" {
+    serve_with_keys
+    launch 3 --threads 1 --idle-timeout 2s --keys keys/worker -- --time=5
     said_lines 1 '^job [0-9]+: 3 workers'
-    coordinator ngrams "${SHARDS[@]}"
-    finish
-    expect_status 0
-    mv out cluster
+    submit ngrams "${SHARDS[@]}"
+    submitted
+    end_serve
     ok run ngrams "${SHARDS[@]}"
-    expect_same out cluster
+    expect_same out rows
     eventually no_jobs
 }
 
 @test "slurm: scancel drains: all elements of an array, and all tasks of one job" {
-    slow_job 60 1500000000
+    coordinator $(slow_job 60 1500000000)
     launch 3 --threads 1 --idle-timeout 0 --log-level info
     eventually states 3 RUNNING
     eventually workers_compute 3

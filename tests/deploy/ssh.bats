@@ -46,11 +46,12 @@ END
     for i in 1 2 3; do eventually answers "$((i + 1))"; done
 }
 
+# The inputs are not there: only the coordinator has them.
 start_sshd() { # start_sshd MACHINE
     in_machine "$1" sh -c 'mount -t tmpfs none /run && mkdir /run/sshd && mount -t tmpfs -o mode=755 none /srv &&
         mount --bind passwd /etc/passwd && mount --bind shadow /etc/shadow &&
-        mkdir -p /srv/worker/.ssh /srv/stranger && cp us.pub /srv/worker/.ssh/authorized_keys &&
-        chown -R 4321:4321 /srv/worker && chown 4322:4322 /srv/stranger'
+        mount -t tmpfs none "$0" && mkdir -p /srv/worker/.ssh /srv/stranger && cp us.pub /srv/worker/.ssh/authorized_keys &&
+        chown -R 4321:4321 /srv/worker && chown 4322:4322 /srv/stranger' "$DATA"
     in_machine "$1" /usr/sbin/sshd -D -e -f "$PWD/sshd_config" >"sshd-$1" 2>&1 3>&- &
 }
 
@@ -62,25 +63,49 @@ launch() { # launch STATUS ARGUMENT...
     script "$1" launch-ssh.sh hosts -F ssh_config "${@:2}"
 }
 
+# What ssh is told from now on goes to ./told as well.
+note_ssh() {
+    mkdir -p bin
+    printf '#!/bin/sh\nprintf "%%s\\n" "$@" >>"%s/told"\nexec "%s" "$@"\n' "$PWD" "$(command -v ssh)" >bin/ssh
+    chmod +x bin/ssh
+    PATH=$PWD/bin:$PATH
+}
+
+# The copies of the keys are the user's alone, and the secret is in nobody's arguments, environment or messages.
+keys_are_safe() {
+    local i there secret
+    secret=$(sed -n 's/.*secret-key = "\(.*\)"/\1/p' keys/worker/secret)
+    [ "${#secret}" -eq 40 ]
+    for i in 1 2 3; do
+        there=$(workers_of "$i")
+        [ "$(in_machine "$i" stat -c '%a %u' /srv/worker/.local/state/millrace/keys-ssh{,/secret})" = $'700 4321\n600 4321' ]
+        tr '\0' '\n' <"/proc/$there/cmdline" | grep -q -x '.*/keys-ssh'
+        ! grep -q -a -F -e "$secret" "/proc/$there/cmdline" "/proc/$there/environ"
+        in_machine "$i" test ! -e "${SHARDS[0]}"
+    done
+    [ -s told ] && ! grep -q -F -e "$secret" told said client-err err
+}
+
 list() {
     printf '%s\n' "$@" >hosts
 }
 
-@test "ssh: three machines get the program, do the main job, are drained and stopped" {
+@test "ssh: three machines get the program and keys, do a submitted job over inputs they do not see, are drained and stopped" {
     list '# THREADS/USER@HOST:PORT' '' '2/worker@10.77.0.2:24222' 'worker@10.77.0.3:24222 # the second' '  1/worker@10.77.0.4:24222'
-    coordinator ngrams "${SHARDS[@]}"
-    launch 0 --connect "$endpoint" --worker "$WORKER" --tmp /tmp
+    note_ssh
+    serve_with_keys
+    launch 0 --connect "$endpoint" --worker "$WORKER" --tmp /tmp --keys keys/worker
+    submit ngrams "${SHARDS[@]}"
     said_lines 3 ': started, process [0-9]+'
     said_lines 1 '^2/worker@10.77.0.2:24222: started, .* 2 threads'
-    finish
-    expect_status 0
-    mv out cluster
+    submitted
+    keys_are_safe
     ok run ngrams "${SHARDS[@]}"
-    expect_same out cluster
+    expect_same out rows
     # What stays when ssh has ended is told, and not started again.
     launch 0 --status
     said_lines 3 ": runs, process [0-9]+, .* for $endpoint"
-    launch 0 --connect "$endpoint" --worker "$WORKER"
+    launch 0 --connect "$endpoint" --worker "$WORKER" --keys keys/worker
     said_lines 3 ': runs already$'
     [ "$(workers_of 1 | wc -l) $(workers_of 2 | wc -l) $(workers_of 3 | wc -l)" = '1 1 1' ]
     [ "$(stat -c %u "/proc/$(workers_of 2)")" = 4321 ]
@@ -89,6 +114,7 @@ list() {
     [ -z "$(workers_of 1)$(workers_of 2)$(workers_of 3)" ]
     launch 0 --stop
     said_lines 3 ': no worker ran$'
+    end_serve
 }
 
 @test "ssh: each machine on which it fails is told with the reason, and the others work" {
