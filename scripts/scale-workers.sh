@@ -135,6 +135,7 @@ tell_gone() {
     local number status pid
     for number in "${gone[@]}"; do
         status='' pid=
+        await 2 test -s "$folder/$number.ended" # it is written down a moment after the end
         read -r status pid 2>/dev/null <"$folder/$number.ended"
         [ "$status" != 6 ] || refused=1
         warn "worker $number has ended${status:+, status $status}: $(meaning "$status")$(last_words "$number")"
@@ -236,7 +237,7 @@ shrink() {
     done
     for number in "$@"; do
         if await 15 is_gone "$number"; then
-            await 2 test -e "$folder/$number.ended"
+            await 2 test -s "$folder/$number.ended"
             gone=("$number")
             read -r status _ 2>/dev/null <"$folder/$number.ended"
             if [ "${status:-}" = 0 ]; then say "worker $number: drained"; else tell_gone; fi
