@@ -24,7 +24,7 @@ two_are_here() {
     done
     expect_text found 'ok    here  coordinator: '*' reached in '
     expect_text found 'ok    coordinator  workers: 2 are here'
-    ! grep -q -E '^(FAIL|warn)  (here|worker)' found
+    ! grep -q -E '^(FAIL|warn)  (here|worker)' found || fail 'this must not be so'
     end_serve
 }
 

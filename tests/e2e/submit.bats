@@ -74,7 +74,7 @@ is() {
     join
     begin submit sum-range 6000000000 1000 -q
     eventually grep -q -x $'1000\t500500' client-out
-    ! ended "$client"
+    ! ended "$client" || fail 'this must not be so'
     kill -INT "$client"
     end_client
     [ "$status" -eq 130 ]
@@ -226,7 +226,7 @@ is() {
     client status
     grep -q -F 'x\x1b[31my' client-out
     client status 1
-    ! grep -q $'\033' client-out
+    ! grep -q $'\033' client-out || fail 'this must not be so'
     end_serve
 }
 
